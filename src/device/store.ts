@@ -1,0 +1,60 @@
+import type { BlockDevice } from './types.js';
+
+export type FileKind = 'file' | 'folder' | 'link' | 'other';
+
+export interface FileStat {
+  /** Of the entry itself: a link is not followed. */
+  readonly kind: FileKind;
+  readonly sizeBytes: number;
+  /** Bytes the store really keeps for it; null where it cannot tell. */
+  readonly allocatedBytes: number | null;
+  /** Inode number as text: tells a file that was replaced from one that was changed. Empty where unknown. */
+  readonly inode: string;
+  readonly modifiedMs: number;
+}
+
+export interface FolderEntry {
+  readonly name: string;
+  readonly kind: FileKind;
+}
+
+/** A file opened for positional access. */
+export interface StoreFile extends BlockDevice {
+  /**
+   * Takes an exclusive lock that ends with this process, against other vmreclaims and (where the store can)
+   * hypervisors. Throws Conflict (code in-use) when somebody holds it. Opened read-only: Internal.
+   */
+  lock(): Promise<void>;
+}
+
+/**
+ * A place that holds files: the local file system, an SFTP server. Paths are the store's own, absolute,
+ * with `/` or the platform's separator; join, folderOf and nameOf take them apart.
+ */
+export interface Store {
+  /** Scheme and host in messages: `file` or `sftp://root@esx1`. */
+  readonly label: string;
+  join(folder: string, ...names: string[]): string;
+  folderOf(path: string): string;
+  nameOf(path: string): string;
+  isAbsolute(path: string): boolean;
+  /** Undefined when there is nothing. */
+  stat(path: string): Promise<FileStat | undefined>;
+  /** The path with all links resolved. */
+  realPath(path: string): Promise<string>;
+  /** Entries in name order; throws Device when it is no folder. */
+  list(folder: string): Promise<FolderEntry[]>;
+  /** The whole file; refuses (Device, file-too-large) files above maxBytes. */
+  readFile(path: string, maxBytes: number): Promise<Uint8Array>;
+  /** Temporary file, write, fsync, rename, fsync of the folder; keeps mode and owner of what it replaces. */
+  replaceFile(path: string, bytes: Uint8Array): Promise<void>;
+  /** Fails with Conflict (code exists) when it is there. Durable. */
+  createFolder(path: string): Promise<void>;
+  /** Durable. Replaces nothing: Conflict (code exists) when `to` is there. */
+  rename(from: string, to: string): Promise<void>;
+  /** A file or an empty folder; nothing there is fine. Durable. */
+  remove(path: string): Promise<void>;
+  open(path: string, mode: 'read' | 'write' | 'create'): Promise<StoreFile>;
+  /** Free bytes for this user at the folder; null where the store cannot tell. */
+  freeBytes(folder: string): Promise<number | null>;
+}

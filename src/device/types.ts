@@ -1,0 +1,52 @@
+import type { ByteRange } from '../core/range.js';
+
+/** What a device can do beyond reading. Wrappers pass on or restrict what lies below them. */
+export interface DeviceCapabilities {
+  readonly writable: boolean;
+  /** flush() returns only when the bytes would survive a power cut. */
+  readonly durableFlush: boolean;
+  /** discard() gives the blocks back to the store instead of writing zeros. */
+  readonly discard: boolean;
+  readonly resizable: boolean;
+  /** dataRanges() knows holes. */
+  readonly dataRanges: boolean;
+  /** copyRange() works without moving the bytes through this process. */
+  readonly rangeCopy: boolean;
+}
+
+/** What a decoder needs: the size and the bytes. Every BlockDevice is one. */
+export interface Reader {
+  readonly label: string;
+  readonly sizeBytes: number;
+  /** All the bytes or an error: a short read never happens. */
+  readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+}
+
+/**
+ * A disk, a part of one, or something that behaves like one. Offsets and lengths are bytes, any alignment.
+ * Every method takes all bytes or throws: a range outside [0, sizeBytes) is Internal (code out-of-bounds),
+ * a failure of the store is Device.
+ */
+export interface BlockDevice extends Reader {
+  readonly capabilities: DeviceCapabilities;
+  /** Fills the whole target. The mover's way: no garbage, bounded memory. */
+  readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
+  writeAt(offset: number, bytes: Uint8Array): Promise<void>;
+  /**
+   * Makes the range read as zeros: punched where the store can, else written, but never where it already
+   * reads as zeros, so that a thin disk does not grow.
+   */
+  discard(offset: number, length: number): Promise<void>;
+  /**
+   * The parts of [offset, offset + length) that may hold something else than zeros, sorted. Without the
+   * capability: the whole range.
+   */
+  dataRanges(offset: number, length: number): Promise<ByteRange[]>;
+  /** Copies inside the device; the ranges must not overlap. */
+  copyRange(from: number, to: number, length: number): Promise<void>;
+  /** New bytes read as zeros. */
+  resize(sizeBytes: number): Promise<void>;
+  /** Durable, or throws. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}

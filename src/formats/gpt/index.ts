@@ -1,0 +1,3 @@
+export interface GptTable {
+  readonly diskGuid: string;
+}

@@ -1,0 +1,101 @@
+import type { Reason } from '../core/errors.js';
+import type { ByteRange } from '../core/range.js';
+import type { Lba } from '../core/units.js';
+import type { Reader } from '../device/types.js';
+
+/** A metadata patch. Offsets are bytes of the structure's own device: the disk for tables, the volume for volumes. */
+export interface MetadataWrite {
+  readonly at: number;
+  readonly bytes: Uint8Array;
+  /** What it is, for the plan and the trace: `backup boot sector`. */
+  readonly why: string;
+}
+
+export type FilesystemState = 'clean' | 'dirty' | 'hibernated' | 'needs-recovery' | 'damaged' | 'unknown';
+
+/** What inspect found out about one volume. Sizes are bytes; null where the format does not tell. */
+export interface FilesystemFacts {
+  /** `ntfs`, `ext4`, `swap`, `lvm2-pv` ...: lower case, the field's own name. */
+  readonly kind: string;
+  readonly label: string | null;
+  /** Serial number or UUID as people write it. */
+  readonly serial: string | null;
+  readonly clusterBytes: number | null;
+  /** Size the file system itself claims: may be less than the partition, and is damage when it is more. */
+  readonly totalBytes: number | null;
+  readonly usedBytes: number | null;
+  readonly freeBytes: number | null;
+  readonly minimumBytes: number | null;
+  readonly state: FilesystemState;
+  /** Everything that stands against changing it, and what to do about each. Empty: nothing. */
+  readonly reasons: readonly Reason[];
+  readonly move: MoveFacts;
+}
+
+export interface MoveFacts {
+  /** Why it must not move; empty when it may. Part of `FilesystemFacts.reasons`. */
+  readonly blockers: readonly Reason[];
+  /** `used`: usedMap tells what to copy. `all`: every byte of the partition is copied. */
+  readonly copies: 'used' | 'all';
+  /**
+   * True when the partition may become larger than the file system. False for what finds itself by the end
+   * of its partition (md metadata 0.90 and 1.0) and for everything unknown.
+   */
+  readonly toleratesLargerPartition: boolean;
+}
+
+/** Random access to what a volume uses, so that a right move can go backwards through a 60 TB volume. */
+export interface UsedMap {
+  /**
+   * The parts of [at, at + length) of the volume that a move must copy, sorted, merged. Everything the file
+   * system does not claim is left out. Bounded by the size of the window asked for.
+   */
+  ranges(at: number, length: number): Promise<ByteRange[]>;
+}
+
+/** Where a volume was and where it goes; all LBAs of the disk, counts in sectors. */
+export interface VolumeMove {
+  readonly sectorSize: number;
+  readonly oldStart: Lba;
+  readonly newStart: Lba;
+  readonly oldSectorCount: number;
+  readonly newSectorCount: number;
+  /** For logical partitions: the LBA of the EBR before and after; some formatters count hidden sectors from it. */
+  readonly oldEbr: Lba | null;
+  readonly newEbr: Lba | null;
+}
+
+/** What an edit comes to: bytes to write and sentences for the report. */
+export interface VolumeEdit {
+  /** Offsets from the start of the volume at its new place. */
+  readonly writes: readonly MetadataWrite[];
+  readonly fixups: readonly { readonly kind: string; readonly message: string }[];
+  readonly warnings: readonly Reason[];
+}
+
+/**
+ * One file system or container format. Reads through a volume (offset 0 is the first byte of the partition),
+ * never writes: edits come back as bytes. See docs/adding-a-filesystem.md.
+ */
+export interface FilesystemFormat {
+  readonly id: string;
+  /**
+   * Is it this format? `head` holds the first PROBE_BYTES (fewer on a smaller volume); formats that sign the
+   * end of the volume read there themselves. Never throws for strange bytes.
+   */
+  probe(head: Uint8Array, volume: Reader): boolean | Promise<boolean>;
+  /** Metadata only: a few hundred KiB at the most, apart from allocation bitmaps. Damaged when it makes no sense. */
+  inspect(volume: Reader): Promise<FilesystemFacts>;
+  /** Present when MoveFacts.copies can be `used`. */
+  usedMap?(volume: Reader): Promise<UsedMap>;
+  /** What must change inside the volume when it moves or its partition changes size. */
+  onMove?(volume: Reader, move: VolumeMove): Promise<VolumeEdit>;
+  /**
+   * Deep check, read-only: throws Damaged at the first contradiction. For formats with usedMap it proves that
+   * everything the file system refers to is marked used. Streams: memory does not grow with the volume.
+   */
+  check?(volume: Reader, signal?: AbortSignal): Promise<void>;
+}
+
+/** Bytes at the start of a volume that probes see. Covers the btrfs superblock at 64 KiB. */
+export const PROBE_BYTES = 68 * 1024;

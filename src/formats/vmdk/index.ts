@@ -1,0 +1,3 @@
+export interface VmdkDescriptor {
+  readonly createType: string;
+}

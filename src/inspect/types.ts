@@ -1,0 +1,61 @@
+import type { Reason } from '../core/errors.js';
+import type { Lba } from '../core/units.js';
+import type { VmFacts } from '../disk/types.js';
+import type { GptTable } from '../formats/gpt/index.js';
+import type { Geometry, MbrTable } from '../formats/mbr/index.js';
+import type { FilesystemFacts } from '../formats/types.js';
+
+export type PartitionKind = 'primary' | 'extended' | 'logical' | 'gpt';
+
+export interface PartitionFacts {
+  /** What Linux shows: MBR slots 1 to 4, logicals from 5, GPT slot + 1. */
+  readonly number: number;
+  readonly kind: PartitionKind;
+  /** MBR type byte as `0x07`, or the GPT type GUID. */
+  readonly type: string;
+  /** `NTFS/exFAT/HPFS`, `EFI system` ...; the type itself where it has no name. */
+  readonly typeName: string;
+  readonly active: boolean;
+  readonly startLba: Lba;
+  readonly sectorCount: number;
+  /** Logical partitions: where their EBR is. */
+  readonly ebrLba: Lba | null;
+  /** Null for the extended partition and for what nothing recognises. */
+  readonly filesystem: FilesystemFacts | null;
+}
+
+/** Everything the planner may know about a disk. Made by inspect, of real disks and of overlays alike. */
+export interface DiskFacts {
+  readonly path: string;
+  readonly createType: string;
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number | null;
+  readonly sectorSize: number;
+  readonly table: 'mbr' | 'gpt' | 'none';
+  readonly mbr: MbrTable | null;
+  readonly gpt: GptTable | null;
+  /** Heads and sectors per track that cylinders are counted with: descriptor first, then the table's entries. */
+  readonly geometry: Geometry;
+  /** Sectors partitions may occupy: [first, end). */
+  readonly usable: { readonly first: Lba; readonly end: Lba };
+  readonly partitions: readonly PartitionFacts[];
+  readonly identity: DiskIdentity;
+  readonly vm: VmFacts | null;
+  /** Change tracking is on: it must be dropped by a change. */
+  readonly changeTracking: boolean;
+  readonly state: 'ready' | 'refused' | 'damaged' | 'interrupted';
+  /** Why no change is possible (state `refused`, `damaged`, `interrupted`). */
+  readonly reasons: readonly Reason[];
+  readonly warnings: readonly Reason[];
+}
+
+/** Ties a plan to a disk: what must still be the same when the plan is carried out. */
+export interface DiskIdentity {
+  readonly sizeBytes: number;
+  /** Content id of the descriptor, null for a bare flat file. */
+  readonly contentId: string | null;
+  /** MBR disk signature as 8 hex digits, or the GPT disk GUID; null without a table. */
+  readonly diskId: string | null;
+  /** CRC-32 over all sectors of the partition tables. */
+  readonly tableChecksum: number;
+}

@@ -1,0 +1,36 @@
+/**
+ * The program: what a machine executes. It knows offsets, not file systems.
+ *
+ * Laws (docs/architecture.md): inside a phase no target intersects any source, so a phase can be run again
+ * from its beginning any number of times; a phase that cannot promise that declares `spill`, and the runner
+ * saves its source bytes first.
+ */
+export type Operation =
+  /** Bytes of the disk to another place on the disk. */
+  | { readonly op: 'copy'; readonly from: number; readonly to: number; readonly length: number }
+  /** A metadata patch. */
+  | { readonly op: 'write'; readonly at: number; readonly bytes: Uint8Array }
+  /** The content no longer matters, or is zeros: reads as zeros afterwards. */
+  | { readonly op: 'discard'; readonly at: number; readonly length: number }
+  /** New size of the disk (its flat extent files). */
+  | { readonly op: 'resize'; readonly to: number }
+  /** A small text file (descriptor, .vmx) from one content to another. */
+  | { readonly op: 'text'; readonly file: string; readonly before: Uint8Array; readonly after: Uint8Array }
+  | { readonly op: 'rename'; readonly from: string; readonly to: string }
+  | { readonly op: 'remove'; readonly file: string };
+
+export interface Phase {
+  /** For people: the progress line, the trace. */
+  readonly why: string;
+  readonly operations: readonly Operation[];
+  /** The runner saves the source bytes of all copies in the journal before it writes the first target. */
+  readonly spill?: true;
+}
+
+export type FileOperation = Extract<Operation, { op: 'text' | 'rename' | 'remove' }>;
+export type DiskOperation = Exclude<Operation, FileOperation>;
+
+/** Operations on files beside the disk, as opposed to operations on the disk's bytes. */
+export function isFileOperation(operation: Operation): operation is FileOperation {
+  return operation.op === 'text' || operation.op === 'rename' || operation.op === 'remove';
+}

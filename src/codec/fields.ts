@@ -8,12 +8,36 @@ const number = (
   write: (view: DataView, at: number, value: number) => void,
 ): FieldType<number> => ({ size, read, write });
 
-export const u8 = number(1, (v, at) => v.getUint8(at), (v, at, x) => v.setUint8(at, x));
-export const i8 = number(1, (v, at) => v.getInt8(at), (v, at, x) => v.setInt8(at, x));
-export const u16le = number(2, (v, at) => v.getUint16(at, true), (v, at, x) => v.setUint16(at, x, true));
-export const u32le = number(4, (v, at) => v.getUint32(at, true), (v, at, x) => v.setUint32(at, x, true));
-export const u16be = number(2, (v, at) => v.getUint16(at, false), (v, at, x) => v.setUint16(at, x, false));
-export const u32be = number(4, (v, at) => v.getUint32(at, false), (v, at, x) => v.setUint32(at, x, false));
+export const u8 = number(
+  1,
+  (v, at) => v.getUint8(at),
+  (v, at, x) => v.setUint8(at, x),
+);
+export const i8 = number(
+  1,
+  (v, at) => v.getInt8(at),
+  (v, at, x) => v.setInt8(at, x),
+);
+export const u16le = number(
+  2,
+  (v, at) => v.getUint16(at, true),
+  (v, at, x) => v.setUint16(at, x, true),
+);
+export const u32le = number(
+  4,
+  (v, at) => v.getUint32(at, true),
+  (v, at, x) => v.setUint32(at, x, true),
+);
+export const u16be = number(
+  2,
+  (v, at) => v.getUint16(at, false),
+  (v, at, x) => v.setUint16(at, x, false),
+);
+export const u32be = number(
+  4,
+  (v, at) => v.getUint32(at, false),
+  (v, at, x) => v.setUint32(at, x, false),
+);
 
 /** 64 bits as a bigint: for values that need not be a size or a position. */
 export const u64le: FieldType<bigint> = {
@@ -44,7 +68,8 @@ export const size64be = size64(false);
 export const bytes = (size: number): FieldType<Uint8Array> => ({
   size,
   read: (view, at) => new Uint8Array(view.buffer, view.byteOffset + at, size).slice(),
-  write: (view, at, value) => new Uint8Array(view.buffer, view.byteOffset + at, size).set(value.subarray(0, size)),
+  write: (view, at, value) =>
+    new Uint8Array(view.buffer, view.byteOffset + at, size).set(value.subarray(0, size)),
 });
 
 /** One byte a character (Latin-1), not trimmed: for signatures and magic words. */

@@ -26,7 +26,11 @@ export interface DiskSource {
   readonly path: string;
   /** The descriptor's createType; `raw` for a bare flat file. */
   readonly createType: string;
-  readonly descriptor: { readonly path: string; readonly bytes: Uint8Array; readonly parsed: VmdkDescriptor } | null;
+  readonly descriptor: {
+    readonly path: string;
+    readonly bytes: Uint8Array;
+    readonly parsed: VmdkDescriptor;
+  } | null;
   readonly extents: readonly DiskExtent[];
   readonly sizeBytes: number;
   readonly allocatedBytes: number | null;

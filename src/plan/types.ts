@@ -69,7 +69,12 @@ export interface PlannedFixup {
 export interface Plan {
   readonly formatVersion: 1;
   readonly command: LayoutRequest['command'];
-  readonly disk: { readonly path: string; readonly createType: string; readonly sectorSize: number; readonly identity: DiskIdentity };
+  readonly disk: {
+    readonly path: string;
+    readonly createType: string;
+    readonly sectorSize: number;
+    readonly identity: DiskIdentity;
+  };
   readonly request: LayoutRequest;
   readonly status: 'change' | 'nothing-to-do';
   readonly before: Layout;

@@ -1,24 +1,20 @@
-import type { Lba } from '../../core/units.js';
+import { internalError } from '../../core/errors.js';
+import type { Reader } from '../../device/types.js';
+import type { MetadataWrite } from '../types.js';
+import type { MbrChange, MbrTable } from './types.js';
 
-/** Heads and sectors per track of the disk, for cylinder/head/sector addresses. */
-export interface Geometry {
-  readonly heads: number;
-  readonly sectorsPerTrack: number;
-}
+export type { ChsAddress } from './layout.js';
+export type { ExtendedBootRecord, Geometry, MbrChange, MbrPartition, MbrTable } from './types.js';
 
-export interface MbrPartition {
-  /** Slot 1 to 4, or 5 and up for logicals in chain order. */
-  readonly number: number;
-  readonly kind: 'primary' | 'extended' | 'logical';
-  readonly type: number;
-  readonly active: boolean;
-  /** Absolute, for logicals too. */
-  readonly startLba: Lba;
-  readonly sectorCount: number;
-  /** Logicals: the sector of the extended boot record that describes it. */
-  readonly ebrLba: Lba | null;
+export async function readMbr(_disk: Reader, _sectorSize: number): Promise<MbrTable | null> {
+  throw internalError('not-built', 'readMbr');
 }
-export interface MbrTable {
-  readonly signature: number;
-  readonly partitions: readonly MbrPartition[];
+export function editMbr(_table: MbrTable, _change: MbrChange): MetadataWrite[] {
+  throw internalError('not-built', 'editMbr');
+}
+export function tableSectorsOfMbr(table: MbrTable): number[] {
+  return [0, ...table.ebrs.map(({ lba }) => lba)];
+}
+export function mbrTypeName(type: number): string {
+  return `0x${type.toString(16).padStart(2, '0')}`;
 }

@@ -1,0 +1,217 @@
+import type { Reason } from '../core/errors.js';
+import { lbaToBytes } from '../core/units.js';
+import { alignmentBytes, isAligned } from '../inspect/alignment.js';
+import type { DiskFacts, PartitionFacts, PartitionKind } from '../inspect/types.js';
+import { errorDocument } from './error.js';
+
+/** What a scan came to at one path: facts, or what was thrown there. */
+export type ScanEntry = { readonly facts: DiskFacts } | { readonly path: string; readonly error: unknown };
+
+export type ScanSort = 'path' | 'reclaimable' | 'size';
+
+export interface ScanInput {
+  readonly entries: readonly ScanEntry[];
+  /** What "aligned" is judged by. */
+  readonly boundaryBytes: number;
+  /** `path` when absent; the others put the largest first. */
+  readonly sort?: ScanSort;
+}
+
+export interface ReasonDocument {
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface FilesystemDocument {
+  readonly kind: string;
+  readonly label: string | null;
+  readonly clusterBytes: number | null;
+  readonly totalBytes: number | null;
+  readonly usedBytes: number | null;
+  readonly freeBytes: number | null;
+  readonly minimumBytes: number | null;
+  readonly state: string;
+  readonly reasons: readonly ReasonDocument[];
+}
+
+export interface PartitionDocument {
+  readonly number: number;
+  readonly kind: PartitionKind;
+  readonly type: string;
+  readonly active: boolean;
+  readonly startLba: number;
+  readonly sectorCount: number;
+  readonly startBytes: number;
+  readonly sizeBytes: number;
+  readonly alignmentBytes: number;
+  readonly aligned: boolean;
+  readonly filesystem: FilesystemDocument | null;
+}
+
+export interface DiskDocument {
+  readonly path: string;
+  readonly createType: string;
+  readonly sizeBytes: number;
+  readonly allocatedBytes: number | null;
+  readonly sectorSize: number;
+  readonly table: DiskFacts['table'];
+  readonly vm: { readonly name: string; readonly guestOs: string | null; readonly path: string } | null;
+  readonly state: DiskFacts['state'];
+  readonly reasons: readonly ReasonDocument[];
+  readonly partitions: readonly PartitionDocument[];
+  readonly reclaimableBytes: number;
+}
+
+export interface ScanTotals {
+  readonly disks: number;
+  /** Extended containers included, as they are in `partitions`. */
+  readonly partitions: number;
+  readonly misaligned: number;
+  readonly sizeBytes: number;
+  /** What file systems say they use; partitions that nothing recognises add nothing. */
+  readonly usedBytes: number;
+  readonly reclaimableBytes: number;
+}
+
+/** The JSON of `scan`, key by key as docs/cli.md promises it. */
+export interface ScanDocument {
+  readonly formatVersion: 1;
+  readonly disks: readonly DiskDocument[];
+  /** No scan of a local folder knows datastores. */
+  readonly datastores: readonly never[];
+  readonly totals: ScanTotals;
+  readonly errors: readonly { readonly path: string; readonly code: string; readonly message: string }[];
+}
+
+/** The JSON of `scan`. Text from disks stands in it as it is: print it with toJson, which escapes. */
+export function scanDocument(input: ScanInput): ScanDocument {
+  const disks = sortedFacts(input).map((facts) => diskDocument(facts, input.boundaryBytes));
+  return {
+    formatVersion: 1,
+    disks,
+    datastores: [],
+    totals: totalsOf(disks),
+    errors: sortedFailures(input).map(({ path, error }) => {
+      const { code, message } = errorDocument(error).error;
+      return { path, code, message };
+    }),
+  };
+}
+
+/** The facts of a scan in the order asked for. Equal ones stand by path, so that equal scans print equally. */
+export function sortedFacts(input: ScanInput): DiskFacts[] {
+  const rank: Readonly<Record<ScanSort, (facts: DiskFacts) => number>> = {
+    path: () => 0,
+    reclaimable: reclaimableBytes,
+    size: (facts) => facts.sizeBytes,
+  };
+  const weight = rank[input.sort ?? 'path'];
+  return input.entries
+    .flatMap((entry) => ('facts' in entry ? [entry.facts] : []))
+    .map((facts) => ({ facts, weight: weight(facts) }))
+    .sort((a, b) => b.weight - a.weight || comparePaths(a.facts.path, b.facts.path))
+    .map(({ facts }) => facts);
+}
+
+/** What failed, by path. */
+export function sortedFailures(input: ScanInput): { readonly path: string; readonly error: unknown }[] {
+  return input.entries
+    .flatMap((entry) => ('facts' in entry ? [] : [entry]))
+    .sort((a, b) => comparePaths(a.path, b.path));
+}
+
+/** By code unit: the order does not depend on the machine's language. */
+function comparePaths(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/** One disk of the JSON of `scan`. */
+export function diskDocument(facts: DiskFacts, boundaryBytes: number): DiskDocument {
+  const { vm } = facts;
+  return {
+    path: facts.path,
+    createType: facts.createType,
+    sizeBytes: facts.sizeBytes,
+    allocatedBytes: facts.allocatedBytes,
+    sectorSize: facts.sectorSize,
+    table: facts.table,
+    vm: vm === null ? null : { name: vm.name, guestOs: vm.guestOs, path: vm.path },
+    state: facts.state,
+    reasons: facts.reasons.map(reasonDocument),
+    partitions: partitionDocuments(facts, boundaryBytes),
+    reclaimableBytes: reclaimableBytes(facts),
+  };
+}
+
+/** The partitions of a disk as the JSON of `scan` and of a run show them. */
+export function partitionDocuments(facts: DiskFacts, boundaryBytes: number): PartitionDocument[] {
+  return facts.partitions.map((partition) => ({
+    number: partition.number,
+    kind: partition.kind,
+    type: partition.type,
+    active: partition.active,
+    startLba: partition.startLba,
+    sectorCount: partition.sectorCount,
+    startBytes: lbaToBytes(partition.startLba, facts.sectorSize),
+    sizeBytes: partition.sectorCount * facts.sectorSize,
+    alignmentBytes: alignmentBytes(partition, facts.sectorSize),
+    aligned: isAligned(partition, boundaryBytes, facts.sectorSize),
+    filesystem: filesystemDocument(partition),
+  }));
+}
+
+function filesystemDocument({ filesystem }: PartitionFacts): FilesystemDocument | null {
+  if (filesystem === null) return null;
+  return {
+    kind: filesystem.kind,
+    label: filesystem.label,
+    clusterBytes: filesystem.clusterBytes,
+    totalBytes: filesystem.totalBytes,
+    usedBytes: filesystem.usedBytes,
+    freeBytes: filesystem.freeBytes,
+    minimumBytes: filesystem.minimumBytes,
+    state: filesystem.state,
+    reasons: filesystem.reasons.map(reasonDocument),
+  };
+}
+
+function reasonDocument({ code, message }: Reason): ReasonDocument {
+  return { code, message };
+}
+
+function totalsOf(disks: readonly DiskDocument[]): ScanTotals {
+  const partitions = disks.flatMap((disk) => disk.partitions);
+  return {
+    disks: disks.length,
+    partitions: partitions.length,
+    misaligned: partitions.filter((partition) => !partition.aligned).length,
+    sizeBytes: sum(disks.map((disk) => disk.sizeBytes)),
+    usedBytes: sum(partitions.map((partition) => partition.filesystem?.usedBytes ?? 0)),
+    reclaimableBytes: sum(disks.map((disk) => disk.reclaimableBytes)),
+  };
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+/**
+ * Bytes that shrinking every file system to its minimum and cutting the disk behind the last partition could
+ * give back: an upper bound, before anything is planned. Nothing is promised of a disk whose layout is not
+ * known (damaged, interrupted, without a partition table) or that holds no partition to measure from. A
+ * refused disk counts: what stands against it can usually be cleared.
+ */
+export function reclaimableBytes(facts: DiskFacts): number {
+  const known = facts.state === 'ready' || facts.state === 'refused';
+  if (!known || facts.table === 'none' || facts.partitions.length === 0) return 0;
+  const inside = facts.partitions.map((partition) => shrinkableBytes(partition, facts.sectorSize));
+  const ends = facts.partitions.map((partition) => partition.startLba + partition.sectorCount);
+  const behind = facts.usable.end - ends.reduce((last, end) => Math.max(last, end));
+  return sum(inside) + Math.max(0, behind) * facts.sectorSize;
+}
+
+function shrinkableBytes({ filesystem, sectorCount }: PartitionFacts, sectorSize: number): number {
+  const minimum = filesystem?.minimumBytes ?? null;
+  return minimum === null ? 0 : Math.max(0, sectorCount * sectorSize - minimum);
+}

@@ -1,0 +1,15 @@
+/** What a renderer may know about the place its text goes to. Nothing else: renderers are pure. */
+export interface RenderOptions {
+  /** With ANSI colours. Every mark that colour makes is there without it too. */
+  readonly color: boolean;
+  /** Columns. No line is longer. */
+  readonly width: number;
+  /** False: ASCII only, for consoles that know nothing else. */
+  readonly unicode: boolean;
+}
+
+/** What every renderer of a command's result returns: text that ends in a newline, and the process's exit code. */
+export interface Rendered {
+  readonly text: string;
+  readonly exitCode: number;
+}

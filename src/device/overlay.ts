@@ -1,0 +1,211 @@
+import { internalError, refused } from '../core/errors.js';
+import { type ByteRange, mergeRanges } from '../core/range.js';
+import { MIB } from '../core/units.js';
+import { checkCopy, checkRange, checkSize } from './bounds.js';
+import { PatchStore } from './patch-store.js';
+import { type Segment, SegmentKind, segmentEnd } from './segment-chunk.js';
+import { SegmentList } from './segment-list.js';
+import type { BlockDevice, DeviceCapabilities } from './types.js';
+
+const MEMORY_BYTES = 8 * MIB;
+/** 25 bytes each: half of the memory that any command may take. */
+const MAX_SEGMENTS = 2 * MIB;
+
+export interface OverlayOptions {
+  readonly label?: string;
+  /** Patched bytes held in memory before the rest spills; default 8 MiB. */
+  readonly memoryBytes?: number;
+  /**
+   * Opens the file that patched bytes spill to, writable, resizable, empty. The overlay closes it; who opens
+   * it removes it. Without it all patched bytes stay in memory.
+   */
+  readonly spill?: () => Promise<BlockDevice>;
+  /** Most segments to keep before the rehearsal is refused; default 2 Mi. */
+  readonly maxSegments?: number;
+}
+
+/**
+ * A device that shows changes which were never made: the rehearsal runs on it. Reads come from the device
+ * below except where something was written (patches), discarded (zeros) or copied.
+ *
+ * A copy is an *alias*: the target range reads from the source range of the device below, so that moving
+ * 100 GB is one segment. Sources are looked up when the copy is made, so chains of copies have no length, and
+ * overwriting the source later does not change the target. The device below must not change meanwhile, and
+ * is neither written nor closed.
+ */
+export class Overlay implements BlockDevice {
+  readonly label: string;
+  readonly capabilities: DeviceCapabilities;
+  private readonly segments = new SegmentList();
+  private readonly patches: PatchStore;
+  private readonly maxSegments: number;
+  private size: number;
+  /** Gaps below read the device below, gaps above read zeros: its end, or where the overlay was once cut. */
+  private baseEnd: number;
+  private closed = false;
+
+  constructor(
+    private readonly base: BlockDevice,
+    options: OverlayOptions = {},
+  ) {
+    this.label = options.label ?? `overlay of ${base.label}`;
+    this.size = base.sizeBytes;
+    this.baseEnd = base.sizeBytes;
+    this.patches = new PatchStore(options.memoryBytes ?? MEMORY_BYTES, options.spill);
+    this.maxSegments = options.maxSegments ?? MAX_SEGMENTS;
+    this.capabilities = {
+      writable: true,
+      durableFlush: false,
+      discard: true,
+      resizable: true,
+      dataRanges: base.capabilities.dataRanges,
+      rangeCopy: true,
+    };
+  }
+
+  get sizeBytes(): number {
+    return this.size;
+  }
+
+  /** Segments in use: what a rehearsal costs, 25 bytes each. */
+  get segmentCount(): number {
+    return this.segments.count;
+  }
+
+  async readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    this.check(offset, length, 'read');
+    const bytes = new Uint8Array(length);
+    await this.readInto(offset, bytes, signal);
+    return bytes;
+  }
+
+  async readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    this.check(offset, target.length, 'read');
+    for (const segment of this.pieces(offset, target.length)) {
+      const part = target.subarray(segment.at - offset, segmentEnd(segment) - offset);
+      if (segment.kind === SegmentKind.zero) part.fill(0);
+      else if (segment.kind === SegmentKind.base) await this.base.readInto(segment.source, part, signal);
+      else await this.patches.readInto(segment.source, part);
+    }
+  }
+
+  async writeAt(offset: number, bytes: Uint8Array): Promise<void> {
+    this.check(offset, bytes.length, 'write');
+    if (bytes.length === 0) return;
+    const own = this.ownPatch(offset, bytes.length);
+    if (own !== undefined) return this.patches.write(own, bytes);
+    const source = await this.patches.append(bytes);
+    this.segments.put({ at: offset, length: bytes.length, kind: SegmentKind.patch, source });
+    this.checkSegmentCount();
+  }
+
+  async discard(offset: number, length: number): Promise<void> {
+    this.check(offset, length, 'discard');
+    this.segments.clear(offset, offset + length);
+    this.show({ at: offset, length, kind: SegmentKind.zero, source: 0 });
+    this.checkSegmentCount();
+  }
+
+  async dataRanges(offset: number, length: number): Promise<ByteRange[]> {
+    this.check(offset, length, 'data ranges');
+    const found: ByteRange[] = [];
+    for (const segment of this.pieces(offset, length)) {
+      if (segment.kind === SegmentKind.base) await this.addBaseData(segment, found);
+      else if (segment.kind !== SegmentKind.zero) found.push({ at: segment.at, length: segment.length });
+    }
+    return mergeRanges(found);
+  }
+
+  async copyRange(from: number, to: number, length: number): Promise<void> {
+    this.check(from, length, 'copy from');
+    checkCopy(this, from, to, length);
+    const pieces = this.pieces(from, length);
+    for (const piece of pieces) {
+      if (piece.kind === SegmentKind.patch) this.segments.put({ ...piece, kind: SegmentKind.sharedPatch });
+    }
+    this.segments.clear(to, to + length);
+    for (const piece of pieces) {
+      const kind = piece.kind === SegmentKind.patch ? SegmentKind.sharedPatch : piece.kind;
+      this.show({ ...piece, kind, at: piece.at + to - from });
+    }
+    this.checkSegmentCount();
+  }
+
+  async resize(sizeBytes: number): Promise<void> {
+    this.check(0, 0, 'resize');
+    checkSize(this, sizeBytes);
+    this.segments.clear(sizeBytes, this.size);
+    this.baseEnd = Math.min(this.baseEnd, sizeBytes);
+    this.size = sizeBytes;
+  }
+
+  /** Nothing of an overlay is durable. */
+  async flush(): Promise<void> {
+    this.check(0, 0, 'flush');
+  }
+
+  /** Forgets the changes and closes the spill file; the device below stays open. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.patches.close();
+  }
+
+  private check(offset: number, length: number, doing: string): void {
+    if (this.closed) throw internalError('device-closed', `${doing} on ${this.label} after close`);
+    checkRange(this, offset, length, doing);
+  }
+
+  private checkSegmentCount(): void {
+    if (this.segments.count <= this.maxSegments) return;
+    throw refused('too-fragmented', `rehearsing the changes of ${this.base.label} takes too much memory`, {
+      expected: `at most ${this.maxSegments} separate ranges`,
+      actual: this.segments.count,
+      hint: 'defragment the volume in the guest, or change one partition at a time',
+    });
+  }
+
+  /** Where the range's patched bytes are, if it lies in one patch that no copy shows. */
+  private ownPatch(offset: number, length: number): number | undefined {
+    const [holder] = this.segments.overlapping(offset, offset + length);
+    const whole = holder?.kind === SegmentKind.patch && holder.at === offset && holder.length === length;
+    return whole ? holder.source : undefined;
+  }
+
+  /** The segments of the range with its gaps filled: every byte of it, in order. */
+  private pieces(offset: number, length: number): Segment[] {
+    const all: Segment[] = [];
+    let at = offset;
+    for (const segment of this.segments.overlapping(offset, offset + length)) {
+      this.pushGap(all, at, segment.at);
+      all.push(segment);
+      at = segmentEnd(segment);
+    }
+    this.pushGap(all, at, offset + length);
+    return all;
+  }
+
+  private pushGap(all: Segment[], at: number, end: number): void {
+    const middle = Math.min(Math.max(at, this.baseEnd), end);
+    if (middle > at) all.push({ at, length: middle - at, kind: SegmentKind.base, source: at });
+    if (end > middle) all.push({ at: middle, length: end - middle, kind: SegmentKind.zero, source: 0 });
+  }
+
+  /** Puts a segment into a cleared range, unless the gap shows the same bytes already. */
+  private show(segment: Segment): void {
+    const isGap =
+      segment.kind === SegmentKind.zero
+        ? segment.at >= this.baseEnd
+        : segment.kind === SegmentKind.base &&
+          segment.source === segment.at &&
+          segmentEnd(segment) <= this.baseEnd;
+    if (segment.length > 0 && !isGap) this.segments.put(segment);
+  }
+
+  private async addBaseData(segment: Segment, found: ByteRange[]): Promise<void> {
+    const shift = segment.at - segment.source;
+    for (const range of await this.base.dataRanges(segment.source, segment.length)) {
+      found.push({ at: range.at + shift, length: range.length });
+    }
+  }
+}

@@ -1,0 +1,10 @@
+/** Suffix of the folder that holds a run in flight, beside the disk. */
+export const RUN_FOLDER_SUFFIX = '.vmreclaim';
+/** Suffix of a descriptor that is hidden so that no hypervisor can start a half-moved disk. */
+export const HIDDEN_SUFFIX = '.hidden-by-vmreclaim';
+
+/** Folder of the run in flight for the disk at `path`; it contains `run.json`. */
+export const runFolderOf = (path: string): string => path + RUN_FOLDER_SUFFIX;
+
+/** Where the descriptor of the disk at `path` is while a run is in flight. */
+export const hiddenNameOf = (path: string): string => path + HIDDEN_SUFFIX;

@@ -1,6 +1,125 @@
-import type { Plan } from '../plan/types.js';
+import { formatCount, formatDuration, formatExactSize, formatSize } from '../core/size.js';
+import type { LayoutPartition, Plan, PlannedFixup, PlannedMove } from '../plan/types.js';
+import { beforeAfter, mapKey, mapOfLayout } from './disk-map.js';
+import { EXIT_DONE } from './error.js';
+import { counted, reasonLines } from './notes.js';
+import { type Painter, painter } from './paint.js';
+import { type Column, renderTable } from './table.js';
+import { wrapText } from './text-width.js';
 import type { Rendered, RenderOptions } from './types.js';
 
+/** A plan for a terminal: the disk before and after, what moves in which order and at which risk, what it costs. */
 export function renderPlan(plan: Plan, options: RenderOptions): Rendered {
-  return { text: `${plan.command}${options.width}\n`, exitCode: 0 };
+  const paint = painter(options);
+  const lines = [
+    headingLine(plan, paint),
+    '',
+    ...(plan.status === 'nothing-to-do' ? nothingToDo(plan, paint) : changeLines(plan, paint, options)),
+    ...fixupLines(plan.fixups, paint),
+  ].flatMap((line) => wrapText(line, options.width, '    '));
+  const warnings = reasonLines(paint.warn('warning'), plan.warnings, paint, options.width);
+  return { text: `${[...lines, ...warnings].join('\n')}\n`, exitCode: EXIT_DONE };
+}
+
+function headingLine(plan: Plan, paint: Painter): string {
+  const { path, createType } = plan.disk;
+  const disk = `${paint.text(path)} (${formatSize(plan.before.sizeBytes)}, ${paint.text(createType)})`;
+  return `${paint.strong(plan.command)} ${disk}${goal(plan)}`;
+}
+
+function goal({ command, request }: Plan): string {
+  if (command !== 'align') return '';
+  return request.cylinders ? ' to cylinders' : ` to ${formatExactSize(request.boundaryBytes)}`;
+}
+
+function nothingToDo(plan: Plan, paint: Painter): readonly string[] {
+  const why =
+    plan.command === 'align' ? 'every partition to be aligned is' : 'every extent is where it is wanted';
+  return [paint.good(`nothing to do: ${why}`)];
+}
+
+function changeLines(plan: Plan, paint: Painter, options: RenderOptions): readonly string[] {
+  const { sectorSize } = plan.disk;
+  const { boundaryBytes } = plan.request;
+  const before = mapOfLayout(plan.before, sectorSize, boundaryBytes);
+  const after = mapOfLayout(plan.after, sectorSize, boundaryBytes);
+  return [
+    ...beforeAfter(before, after, options).split('\n'),
+    mapKey(options),
+    '',
+    ...extentTable(plan, paint, options),
+    '',
+    ...plan.moves.map((move, index) => `${index + 1}. ${moveText(move, sectorSize)}`),
+    `copies ${formatSize(plan.bytesToCopy)} in ${counted(plan.moves.length, 'move')}, about ${formatDuration(plan.estimatedSeconds)}`,
+    diskSizeText(plan),
+  ];
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: '#', align: 'right' },
+  { title: 'file system', least: 5 },
+  { title: 'label', least: 5 },
+  { title: 'start LBA' },
+  { title: 'size' },
+  { title: 'aligned' },
+];
+
+function extentTable(plan: Plan, paint: Painter, options: RenderOptions): readonly string[] {
+  const { sectorSize } = plan.disk;
+  const later = new Map(plan.after.partitions.map((partition) => [partition.number, partition]));
+  const rows = plan.before.partitions.map((old) => {
+    const now = later.get(old.number);
+    const change = (from: string, to: string | undefined) =>
+      to === undefined || from === to ? from : `${from} ${paint.arrow} ${to}`;
+    const size = (partition: LayoutPartition) => formatSize(partition.sectorCount * sectorSize);
+    return [
+      String(old.number),
+      paint.text(old.kind === 'extended' ? old.kind : (old.filesystem ?? 'unknown')),
+      paint.text(old.label ?? ''),
+      change(String(old.startLba), now && String(now.startLba)),
+      change(size(old), now && size(now)),
+      alignedCell(old, now ?? old, paint),
+    ];
+  });
+  return renderTable(COLUMNS, rows, options);
+}
+
+function alignedCell(before: LayoutPartition, after: LayoutPartition, paint: Painter): string {
+  if (before.kind === 'extended') return '-';
+  const verdict = (partition: LayoutPartition) => (partition.aligned ? paint.good('yes') : paint.bad('no'));
+  if (before.aligned === after.aligned) return verdict(after);
+  return `${verdict(before)} ${paint.arrow} ${verdict(after)}`;
+}
+
+/** What a crash in the middle of a move costs, said the way an operator has to decide on it. */
+function moveText(move: PlannedMove, sectorSize: number): string {
+  const distance = Math.abs(move.toLba - move.fromLba);
+  const copied = move.copies === 'used' ? 'used ranges only' : 'all of it';
+  const safety =
+    move.mode === 'direct'
+      ? 'direct: restartable without a journal copy'
+      : `journaled: each window is saved to the journal first, ${formatSize(move.windowBytes)}`;
+  return (
+    `partition ${move.number} moves ${move.direction} by ${formatCount(distance)} ${distance === 1 ? 'sector' : 'sectors'} ` +
+    `(${formatSize(distance * sectorSize)}), LBA ${move.fromLba} to ${move.toLba}; ` +
+    `copies ${formatSize(move.bytesToCopy)} (${copied}), about ${formatDuration(move.estimatedSeconds)}; ${safety}`
+  );
+}
+
+function diskSizeText(plan: Plan): string {
+  const { sizeBytes } = plan.after;
+  if (plan.savedBytes > 0) {
+    return `the disk shrinks by ${formatSize(plan.savedBytes)} to ${formatSize(sizeBytes)}`;
+  }
+  if (plan.savedBytes < 0) {
+    return `the disk grows by ${formatSize(-plan.savedBytes)} to ${formatSize(sizeBytes)}`;
+  }
+  return `the disk stays at ${formatSize(sizeBytes)}`;
+}
+
+function fixupLines(fixups: readonly PlannedFixup[], paint: Painter): readonly string[] {
+  return fixups.map(({ kind, partition, message }) => {
+    const where = partition === null ? '' : `partition ${partition}: `;
+    return `fix-up: ${where}${paint.text(message)} ${paint.dim(`[${paint.text(kind)}]`)}`;
+  });
 }

@@ -1,6 +1,11 @@
+import { formatDuration, formatSize } from '../core/size.js';
 import type { DiskFacts } from '../inspect/types.js';
+import { beforeAfter, mapKey, mapOfDocument } from './disk-map.js';
 import { EXIT_CODES, EXIT_DONE } from './error.js';
+import { reasonLines } from './notes.js';
+import { type Painter, painter } from './paint.js';
 import { type PartitionDocument, partitionDocuments } from './scan-json.js';
+import { wrapText } from './text-width.js';
 import type { Rendered, RenderOptions } from './types.js';
 
 /** A disk before or after a run: size and partitions, as in the JSON of `scan`. */
@@ -42,10 +47,51 @@ export function layoutDocument(facts: DiskFacts, boundaryBytes: number): LayoutD
   return { sizeBytes: facts.sizeBytes, partitions: partitionDocuments(facts, boundaryBytes) };
 }
 
-/** A run's result for a terminal. */
+/** A run's result for a terminal. A run that ended without its promise kept is exit code 8. */
 export function renderRunResult(result: RunResult, options: RenderOptions): Rendered {
-  return {
-    text: `${result.status}${options.width}\n`,
-    exitCode: result.verified ? EXIT_DONE : EXIT_CODES.verify,
-  };
+  const paint = painter(options);
+  const lines = [
+    statusLine(result, paint),
+    ...(result.status === 'nothing-to-do' ? [] : changeLines(result, options)),
+    ...result.fixups.map((fixup) => fixupLine(fixup, result.status, paint)),
+  ].flatMap((line) => wrapText(line, options.width, '    '));
+  const warnings = reasonLines(paint.warn('warning'), result.warnings, paint, options.width);
+  const exitCode = result.verified ? EXIT_DONE : EXIT_CODES.verify;
+  return { text: `${[...lines, ...warnings].join('\n')}\n`, exitCode };
+}
+
+function statusLine(result: RunResult, paint: Painter): string {
+  const what = `${paint.strong(result.command)} ${paint.text(result.disk)}`;
+  if (!result.verified) return `${what}: ${paint.bad('the result is not what was promised')}`;
+  if (result.status === 'nothing-to-do') return `${what}: ${paint.good('nothing to do')}`;
+  if (result.status === 'dry-run')
+    return `${what}: ${paint.good('rehearsed and checked')}, nothing was changed`;
+  const run = result.runId === null ? '' : ` (run ${paint.text(result.runId)})`;
+  return `${what}: ${paint.good('done and verified')}${run}`;
+}
+
+function changeLines(result: RunResult, options: RenderOptions): readonly string[] {
+  const maps = beforeAfter(mapOfDocument(result.before), mapOfDocument(result.after), options);
+  const amounts = [
+    `copied ${formatSize(result.bytesCopied)}`,
+    `written ${formatSize(result.bytesWritten)}`,
+    ...(result.bytesDiscarded === 0 ? [] : [`discarded ${formatSize(result.bytesDiscarded)}`]),
+    sizeText(result),
+    formatDuration(result.seconds),
+    `peak memory ${formatSize(result.peakMemoryBytes)}`,
+  ];
+  return ['', ...maps.split('\n'), mapKey(options), '', amounts.join(', ')];
+}
+
+function sizeText({ savedBytes, after }: RunResult): string {
+  const size = formatSize(after.sizeBytes);
+  if (savedBytes > 0) return `the disk is ${formatSize(savedBytes)} smaller: ${size}`;
+  if (savedBytes < 0) return `the disk is ${formatSize(-savedBytes)} larger: ${size}`;
+  return `the disk stays at ${size}`;
+}
+
+function fixupLine(fixup: RunFixup, status: RunResult['status'], paint: Painter): string {
+  const where = 'file' in fixup ? paint.text(fixup.file) : `partition ${fixup.partition}`;
+  const title = status === 'dry-run' ? 'would fix' : 'fixed';
+  return `${title} ${where}: ${paint.text(fixup.message)} ${paint.dim(`[${paint.text(fixup.kind)}]`)}`;
 }

@@ -1,4 +1,21 @@
-import type { ScanInput } from './scan-json.js';
+import { formatExactSize, formatSize } from '../core/size.js';
+import type { DiskFacts } from '../inspect/types.js';
+import { diskMap, mapKey, mapOfDocument } from './disk-map.js';
+import { errorDocument } from './error.js';
+import { counted, reasonLines } from './notes.js';
+import { type Painter, painter } from './paint.js';
+import { partitionTable } from './partition-table.js';
+import { findingsOf, RECLAIM_FINDING_BYTES, scanExitCode } from './scan-check.js';
+import {
+  type DiskDocument,
+  type ScanDocument,
+  type ScanInput,
+  scanDocument,
+  sortedFacts,
+  sortedFailures,
+} from './scan-json.js';
+import { type Column, renderTable } from './table.js';
+import { wrapText } from './text-width.js';
 import type { Rendered, RenderOptions } from './types.js';
 
 export interface ScanTableOptions extends RenderOptions {
@@ -8,6 +25,148 @@ export interface ScanTableOptions extends RenderOptions {
   readonly check?: boolean;
 }
 
+/** More disks than this are a line each. */
+const MOST_BLOCKS = 3;
+
+/** A scan for a terminal: a block with a map per disk, or a line per disk when there are many; totals last. */
 export function renderScanTable(input: ScanInput, options: ScanTableOptions): Rendered {
-  return { text: `${input.entries.length}${options.width}\n`, exitCode: 0 };
+  const paint = painter(options);
+  const document = scanDocument(input);
+  const facts = sortedFacts(input);
+  const blocks = options.details === true || facts.length <= MOST_BLOCKS;
+  const disks = blocks ? diskBlocks(facts, document, options) : diskLines(document, options);
+  const lines = [
+    ...disks,
+    ...failureLines(input, paint, options.width),
+    ...totalLines(document, input.boundaryBytes, options.width),
+    ...(options.check === true ? checkLines(document, paint, options.width) : []),
+  ];
+  const failures = sortedFailures(input).map((failure) => failure.error);
+  return {
+    text: `${lines.join('\n')}\n`,
+    exitCode: scanExitCode(document, { check: options.check === true, failures }),
+  };
+}
+
+function diskBlocks(
+  facts: readonly DiskFacts[],
+  document: ScanDocument,
+  options: RenderOptions,
+): readonly string[] {
+  const blocks = document.disks.flatMap((disk, index) => {
+    const seen = facts[index];
+    return seen === undefined ? [] : [...diskBlock(seen, disk, options), ''];
+  });
+  const anyMap = document.disks.some((disk) => disk.partitions.length > 0);
+  return anyMap ? [...blocks, ...wrapText(mapKey(options), options.width), ''] : blocks;
+}
+
+function diskBlock(facts: DiskFacts, disk: DiskDocument, options: RenderOptions): readonly string[] {
+  const paint = painter(options);
+  const { width } = options;
+  const body =
+    disk.partitions.length === 0
+      ? ['no partitions']
+      : [...diskMap(mapOfDocument(disk), options).split('\n'), ...partitionTable(facts, disk, options)];
+  const partitionReasons = facts.partitions.flatMap(({ number, filesystem }) =>
+    reasonLines(`partition ${number}`, filesystem?.reasons ?? [], paint, width),
+  );
+  const reclaim =
+    disk.reclaimableBytes === 0 ? [] : [`can give back up to ${formatSize(disk.reclaimableBytes)}`];
+  return [
+    ...headingLines(disk, paint, width),
+    ...body,
+    ...reasonLines(stateText(disk, paint), facts.reasons, paint, width),
+    ...partitionReasons,
+    ...reasonLines(paint.warn('warning'), facts.warnings, paint, width),
+    ...reclaim,
+  ];
+}
+
+function headingLines(disk: DiskDocument, paint: Painter, width: number): readonly string[] {
+  const allocated = disk.allocatedBytes === null ? '' : ` (${formatSize(disk.allocatedBytes)} allocated)`;
+  const items = [
+    `${formatSize(disk.sizeBytes)}${allocated}`,
+    TABLE_NAMES[disk.table],
+    paint.text(disk.createType),
+    ...(disk.vm === null ? [] : [`VM ${paint.text(disk.vm.name)}`]),
+    stateText(disk, paint),
+  ];
+  return [
+    ...wrapText(paint.strong(paint.text(disk.path)), width, '  '),
+    ...wrapText(items.join(', '), width, '  '),
+  ];
+}
+
+const TABLE_NAMES: Readonly<Record<DiskDocument['table'], string>> = {
+  mbr: 'MBR',
+  gpt: 'GPT',
+  none: 'no partition table',
+};
+
+function stateText({ state }: DiskDocument, paint: Painter): string {
+  if (state === 'ready') return paint.good(state);
+  return state === 'damaged' ? paint.bad(state) : paint.warn(state);
+}
+
+const DISK_COLUMNS: readonly Column[] = [
+  { title: 'disk', least: 16, cut: 'start' },
+  { title: 'size', align: 'right' },
+  { title: 'table' },
+  { title: 'parts', align: 'right' },
+  { title: 'misaligned', align: 'right' },
+  { title: 'used', align: 'right' },
+  { title: 'reclaim', align: 'right' },
+  { title: 'state', least: 8 },
+];
+
+function diskLines(document: ScanDocument, options: RenderOptions): readonly string[] {
+  const paint = painter(options);
+  const rows = document.disks.map((disk) => {
+    const misaligned = disk.partitions.filter((partition) => !partition.aligned).length;
+    const used = disk.partitions.reduce((sum, partition) => sum + (partition.filesystem?.usedBytes ?? 0), 0);
+    const codes = disk.reasons.map((reason) => paint.text(reason.code)).join(', ');
+    return [
+      paint.text(disk.path),
+      formatSize(disk.sizeBytes),
+      disk.table,
+      String(disk.partitions.length),
+      misaligned === 0 ? '0' : paint.bad(String(misaligned)),
+      formatSize(used),
+      formatSize(disk.reclaimableBytes),
+      stateText(disk, paint) + (codes === '' ? '' : ` (${codes})`),
+    ];
+  });
+  return [...renderTable(DISK_COLUMNS, rows, options), ''];
+}
+
+function failureLines(input: ScanInput, paint: Painter, width: number): readonly string[] {
+  const lines = sortedFailures(input).flatMap(({ path, error }) =>
+    reasonLines(`${paint.bad('error')} ${paint.text(path)}`, [errorDocument(error).error], paint, width),
+  );
+  return lines.length === 0 ? [] : [...lines, ''];
+}
+
+function totalLines(document: ScanDocument, boundaryBytes: number, width: number): readonly string[] {
+  const { totals, errors } = document;
+  const items = [
+    counted(totals.disks, 'disk'),
+    counted(totals.partitions, 'partition'),
+    `${totals.misaligned} misaligned to ${formatExactSize(boundaryBytes)}`,
+    formatSize(totals.sizeBytes),
+    `${formatSize(totals.usedBytes)} used`,
+    `up to ${formatSize(totals.reclaimableBytes)} to reclaim`,
+    ...(errors.length === 0 ? [] : [counted(errors.length, 'error')]),
+  ];
+  return wrapText(items.join(', '), width, '  ');
+}
+
+function checkLines(document: ScanDocument, paint: Painter, width: number): readonly string[] {
+  const findings = findingsOf(document);
+  if (findings.length === 0) return [paint.good('check: nothing found')];
+  const misaligned = findings.filter((finding) => finding.kind === 'misaligned').length;
+  const line =
+    `check: ${counted(misaligned, 'misaligned partition')}, ` +
+    `${counted(findings.length - misaligned, 'disk')} with ${formatExactSize(RECLAIM_FINDING_BYTES)} or more to reclaim`;
+  return wrapText(paint.bad(line), width, '  ');
 }

@@ -3,8 +3,8 @@ const ESC = String.fromCharCode(0x1b);
 /** One colour code as chalk writes it, or one character. Text from outside holds no escape: it was cleaned. */
 const TOKEN = new RegExp(`${ESC}\\[[0-9;]*m|.`, 'gsu');
 
-/** Characters that take no column: combining marks, joiners, variation selectors. */
-const ZERO_WIDTH = /^[\p{Mark}\u200b-\u200f\u2060\ufe00-\ufe0f\ufeff]$/u;
+/** Characters that take no column. Joiners and other format characters are gone: cleanText removes them. */
+const ZERO_WIDTH = /^\p{Mark}$/u;
 
 /** Characters that take two columns: East Asian Wide and Fullwidth (Unicode TR 11), and pictures. */
 const DOUBLE_WIDTH =

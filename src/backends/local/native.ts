@@ -1,0 +1,112 @@
+import { arch, env, platform } from 'node:process';
+import { getSystemErrorName } from 'node:util';
+
+/**
+ * Calls of the C library that Node does not offer. They throw what node:fs throws: an Error with a `code`
+ * such as EOPNOTSUPP. Offsets and lengths are bytes, `fd` is a plain file descriptor.
+ */
+export interface NativeCalls {
+  /** Gives the range back to the file system; it reads as zeros afterwards, the size stays. */
+  punchHole(fd: number, offset: number, length: number): void;
+  /** Start of the first data at or behind the offset; undefined when only a hole follows. */
+  nextData(fd: number, offset: number): number | undefined;
+  /** Start of the first hole at or behind the offset; the end of the file counts as one. */
+  nextHole(fd: number, offset: number): number;
+  /**
+   * Exclusive locks on the open file, both kinds at once: an open file description lock over the whole file,
+   * which collides with those of a running qemu, and flock(2), which the fallback without this module takes.
+   * Throws EAGAIN or EACCES when somebody holds either.
+   */
+  lockExclusive(fd: number): void;
+}
+
+/** Values of the Linux ABI, the same on the 64-bit machines of SUPPORTED_ARCHITECTURES. */
+const FALLOC_FL_KEEP_SIZE = 0x01;
+const FALLOC_FL_PUNCH_HOLE = 0x02;
+const SEEK_DATA = 3;
+const SEEK_HOLE = 4;
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+const F_OFD_SETLK = 37;
+const F_WRLCK = 1;
+/** struct flock with 64-bit offsets; type and whence are shorts, start, length and pid follow at 8. */
+const FLOCK_STRUCT_BYTES = 32;
+
+/** Elsewhere struct flock and off_t look different. */
+const SUPPORTED_ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64', 'ppc64'];
+
+let loaded: Promise<NativeCalls | undefined> | undefined;
+
+/**
+ * The native calls, or undefined where koffi (an optional dependency) is missing, on other systems than
+ * Linux, and with the environment variable VMRECLAIM_NATIVE=off, which exists so that tests and doubtful
+ * users can go without. Everything works without them: holes are then unknown and discards write zeros.
+ */
+export function loadNative(): Promise<NativeCalls | undefined> {
+  if (env.VMRECLAIM_NATIVE === 'off') return Promise.resolve(undefined);
+  loaded ??= bind();
+  return loaded;
+}
+
+async function bind(): Promise<NativeCalls | undefined> {
+  if (platform !== 'linux' || !SUPPORTED_ARCHITECTURES.includes(arch)) return undefined;
+  try {
+    return nativeCalls(await import('koffi'));
+  } catch {
+    // Not installed, no binary for this machine, or a C library without one of the calls.
+    return undefined;
+  }
+}
+
+function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
+  // The calls are looked up in this process, so that glibc and musl need no names.
+  const library = koffi.load(null);
+  // off_t and ssize_t are unknown to koffi. fcntl is variadic, which these ABIs pass like fixed arguments.
+  const fallocate = library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
+  const lseek = library.func('int64_t lseek(int fd, int64_t offset, int whence)');
+  const flock = library.func('int flock(int fd, int operation)');
+  const fcntl = library.func('int fcntl(int fd, int command, void *lock)');
+
+  /** Runs a call again while a signal interrupts it. errno is read before anything else can change it. */
+  const checked = (name: string, call: () => unknown): number => {
+    for (;;) {
+      const result = Number(call());
+      if (result !== -1) return result;
+      const errno = koffi.errno();
+      const code = getSystemErrorName(-errno);
+      if (code !== 'EINTR') throw Object.assign(new Error(`${code}: ${name}`), { code, errno: -errno });
+    }
+  };
+
+  return {
+    punchHole: (fd, offset, length) => {
+      const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+      checked('fallocate', () => fallocate(fd, mode, offset, length));
+    },
+    nextData: (fd, offset) => {
+      try {
+        return checked('lseek', () => lseek(fd, offset, SEEK_DATA));
+      } catch (error) {
+        if (isErrno(error, 'ENXIO')) return undefined;
+        throw error;
+      }
+    },
+    nextHole: (fd, offset) => checked('lseek', () => lseek(fd, offset, SEEK_HOLE)),
+    lockExclusive: (fd) => {
+      checked('fcntl', () => fcntl(fd, F_OFD_SETLK, wholeFileWriteLock()));
+      checked('flock', () => flock(fd, LOCK_EX | LOCK_NB));
+    },
+  };
+}
+
+/** struct flock: start 0 of the file, length 0 for "to the end, wherever that is", pid 0 as OFD locks demand. */
+function wholeFileWriteLock(): Uint8Array {
+  const lock = new Uint8Array(FLOCK_STRUCT_BYTES);
+  new Int16Array(lock.buffer, 0, 1)[0] = F_WRLCK;
+  return lock;
+}
+
+/** True for an error of node:fs or of the native calls with one of the codes. */
+export function isErrno(error: unknown, ...codes: readonly string[]): boolean {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code));
+}

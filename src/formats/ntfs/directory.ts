@@ -1,0 +1,176 @@
+import { damaged } from '../../core/errors.js';
+import { isPowerOfTwo } from '../../core/units.js';
+import { undoFixups } from './fixup.js';
+import {
+  ATTRIBUTE_TYPE,
+  ENTRY_HAS_CHILD,
+  ENTRY_IS_LAST,
+  FILE_NAME,
+  INDEX_ENTRY,
+  INDEX_HEADER,
+  INDEX_ROOT,
+  INDX_BLOCK,
+  INDX_HEADER_AT,
+  MAGIC,
+} from './layout.js';
+import { type FileRecord, type RecordReference, readReference } from './record.js';
+import type { AttributeStream } from './stream.js';
+import type { NtfsVolume } from './volume.js';
+
+/** Name of the index of file names in every directory. */
+const FILE_NAME_INDEX = '$I30';
+/** Levels of a B-tree. Ours: with 40 entries a block, 16 levels hold more than 2^48 files. */
+const MAX_DEPTH = 16;
+const BLOCK_BYTES = { min: 512, max: 65536 } as const;
+/** Blocks smaller than a cluster are counted in units of this. */
+const SMALL_BLOCK_UNIT = 512;
+/** A child's VCN stands in the last eight bytes of its entry. */
+const CHILD_VCN_BYTES = 8;
+
+/** One entry of an index. The last one of a node has no name. */
+interface Entry {
+  readonly view: DataView;
+  readonly at: number;
+  readonly isLast: boolean;
+  /** VCN of the node whose names come before this one, or undefined in a leaf. */
+  readonly child: number | undefined;
+}
+
+/** The index of one directory: a B-tree of names. */
+export class Directory {
+  private constructor(
+    private readonly volume: NtfsVolume,
+    private readonly name: string,
+    private readonly root: Entry[],
+    private readonly blockBytes: number,
+    private readonly blocks: AttributeStream | undefined,
+  ) {}
+
+  /** Opens the index of a directory's record. Throws Damaged when it has none. */
+  static async open(volume: NtfsVolume, record: FileRecord): Promise<Directory> {
+    const name = `index of ${record.name}`;
+    const stream = await volume.openStream(record, ATTRIBUTE_TYPE.indexRoot, FILE_NAME_INDEX);
+    if (stream === undefined) throw record.error('directory has no index');
+    if (!stream.isResident) throw record.error('index root should be resident');
+    const bytes = await stream.readAt(0, stream.sizeBytes);
+    const { blockBytes } = INDEX_ROOT.decode(bytes);
+    if (!isPowerOfTwo(blockBytes) || blockBytes < BLOCK_BYTES.min || blockBytes > BLOCK_BYTES.max) {
+      throw indexError(name, 'impossible block size', record.offset);
+    }
+    const root = decodeEntries(bytes, INDEX_ROOT.size, name, record.offset);
+    const blocks = await volume.openStream(record, ATTRIBUTE_TYPE.indexAllocation, FILE_NAME_INDEX);
+    return new Directory(volume, name, root, blockBytes, blocks);
+  }
+
+  /**
+   * The file of that name, or undefined. `name` is ASCII and is found in any case; with ASCII names the order of
+   * the tree does not depend on the volume's $UpCase table.
+   */
+  async find(name: string): Promise<RecordReference | undefined> {
+    const wanted = name.toUpperCase();
+    let entries = this.root;
+    for (let depth = 0; depth < MAX_DEPTH; depth++) {
+      const entry = entries.find((candidate) => candidate.isLast || compareNames(candidate, wanted) >= 0);
+      if (entry === undefined) return undefined;
+      if (!entry.isLast && compareNames(entry, wanted) === 0) {
+        return readReference(entry.view, entry.at + INDEX_ENTRY.file);
+      }
+      if (entry.child === undefined) return undefined;
+      entries = await this.readNode(entry.child);
+    }
+    throw indexError(this.name, 'too many levels');
+  }
+
+  /** Reads every node that the root leads to. Throws Damaged at the first that is not one. */
+  async checkNodes(signal?: AbortSignal): Promise<void> {
+    const nodes = this.blocks === undefined ? 0 : Math.floor(this.blocks.sizeBytes / this.blockBytes);
+    const waiting = children(this.root);
+    for (let seen = 0; ; seen++) {
+      const vcn = waiting.pop();
+      if (vcn === undefined) return;
+      if (seen >= nodes) throw indexError(this.name, 'nodes point back to each other');
+      signal?.throwIfAborted();
+      waiting.push(...children(await this.readNode(vcn)));
+    }
+  }
+
+  private async readNode(vcn: number): Promise<Entry[]> {
+    const { clusterBytes } = this.volume;
+    const at = vcn * (this.blockBytes < clusterBytes ? SMALL_BLOCK_UNIT : clusterBytes);
+    if (this.blocks === undefined || at + this.blockBytes > this.blocks.sizeBytes) {
+      throw indexError(this.name, 'a node lies behind the end', undefined, `VCN ${vcn}`);
+    }
+    const bytes = await this.blocks.readAt(at, this.blockBytes);
+    const offset = this.blocks.locate(at);
+    const { magic } = INDX_BLOCK.decode(bytes);
+    if (magic !== MAGIC.INDX) throw indexError(this.name, 'a node is no INDX block', offset);
+    undoFixups(bytes, this.name, offset);
+    const header = INDX_BLOCK.decode(bytes);
+    if (header.vcn !== vcn) throw indexError(this.name, 'a node is another one', offset, `VCN ${header.vcn}`);
+    return decodeEntries(bytes, INDX_HEADER_AT, this.name, offset);
+  }
+}
+
+function indexError(name: string, what: string, offset?: number, actual?: string) {
+  return damaged('ntfs-index', `${name}: ${what}`, {
+    ...(offset === undefined ? {} : { offset }),
+    ...(actual === undefined ? {} : { actual }),
+  });
+}
+
+const children = (entries: Entry[]): number[] =>
+  entries.flatMap((entry) => (entry.child === undefined ? [] : [entry.child]));
+
+/** The entries behind the index header at `headerAt`. Throws Damaged when one leaves the node. */
+function decodeEntries(bytes: Uint8Array, headerAt: number, name: string, offset: number): Entry[] {
+  const { firstEntry, bytesInUse } = INDEX_HEADER.decode(bytes, headerAt);
+  const end = headerAt + bytesInUse;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (end > bytes.length) throw indexError(name, 'entries leave their node', offset);
+  const entries: Entry[] = [];
+  for (let at = headerAt + firstEntry; ; ) {
+    const length = at + INDEX_ENTRY.headerBytes <= end ? view.getUint16(at + INDEX_ENTRY.length, true) : 0;
+    if (length < INDEX_ENTRY.headerBytes || length % 8 !== 0 || at + length > end) {
+      throw indexError(name, 'entries leave their node', offset);
+    }
+    const entry = decodeEntry(view, at, length);
+    if (entry === undefined) throw indexError(name, 'impossible entry', offset + at);
+    entries.push(entry);
+    if (entry.isLast) return entries;
+    at += length;
+  }
+}
+
+/** Undefined when name or child do not fit into the entry. */
+function decodeEntry(view: DataView, at: number, length: number): Entry | undefined {
+  const flags = view.getUint16(at + INDEX_ENTRY.flags, true);
+  const isLast = (flags & ENTRY_IS_LAST) !== 0;
+  const hasChild = (flags & ENTRY_HAS_CHILD) !== 0;
+  const childAt = length - (hasChild ? CHILD_VCN_BYTES : 0);
+  if (childAt < INDEX_ENTRY.headerBytes) return undefined;
+  if (!isLast && !nameFits(view, at, childAt)) return undefined;
+  const child = hasChild ? readVcn(view, at + childAt) : undefined;
+  return { view, at, isLast, child };
+}
+
+function nameFits(view: DataView, at: number, end: number): boolean {
+  const nameAt = INDEX_ENTRY.key + FILE_NAME.name;
+  return nameAt <= end && nameAt + view.getUint8(at + INDEX_ENTRY.key + FILE_NAME.nameLength) * 2 <= end;
+}
+
+/** Unsigned; what is beyond 2^53 is behind the end of every index. */
+const readVcn = (view: DataView, at: number): number =>
+  view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
+
+/** Order of an entry's name and `upper`, as upper-case UTF-16 units; only ASCII letters are folded. */
+function compareNames(entry: Entry, upper: string): number {
+  const nameAt = entry.at + INDEX_ENTRY.key + FILE_NAME.name;
+  const length = entry.view.getUint8(entry.at + INDEX_ENTRY.key + FILE_NAME.nameLength);
+  for (let index = 0; index < Math.min(length, upper.length); index++) {
+    const difference = upperUnit(entry.view.getUint16(nameAt + index * 2, true)) - upper.charCodeAt(index);
+    if (difference !== 0) return difference;
+  }
+  return length - upper.length;
+}
+
+const upperUnit = (unit: number): number => (unit >= 0x61 && unit <= 0x7a ? unit - 0x20 : unit);

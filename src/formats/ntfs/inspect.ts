@@ -1,0 +1,60 @@
+import type { Reason } from '../../core/errors.js';
+import { MIB } from '../../core/units.js';
+import type { Reader } from '../../device/types.js';
+import type { FilesystemFacts, FilesystemState } from '../types.js';
+import { type BootSector, decodeBootSector } from './boot-sector.js';
+import { readVolumeState } from './state.js';
+import { openVolume, readHead } from './volume.js';
+
+/**
+ * What a volume must keep free at the least: Windows needs 50 to 100 MiB to start, and moved files need room for
+ * longer records. A floor for `minimumBytes`, not a recommendation.
+ */
+export const MINIMUM_FREE_BYTES = 256 * MIB;
+
+/** Facts of an NTFS volume. Reads a few records and all of $Bitmap. Throws Damaged. */
+export async function inspectNtfs(reader: Reader): Promise<FilesystemFacts> {
+  const boot = decodeBootSector(await readHead(reader));
+  if (boot.totalBytes > reader.sizeBytes) return tooLarge(boot, reader.sizeBytes);
+  const volume = await openVolume(reader);
+  const { label, state, reasons } = await readVolumeState(volume);
+  const bitmap = await volume.clusterBitmap();
+  const usedBytes = (await bitmap.countUsed()) * boot.clusterBytes;
+  return {
+    ...factsOf(boot, label, state, reasons),
+    usedBytes,
+    freeBytes: boot.clusterCount * boot.clusterBytes - usedBytes,
+    minimumBytes: Math.min(usedBytes + MINIMUM_FREE_BYTES, boot.totalBytes),
+  };
+}
+
+function factsOf(
+  boot: BootSector,
+  label: string | null,
+  state: FilesystemState,
+  reasons: readonly Reason[],
+): FilesystemFacts {
+  return {
+    kind: 'ntfs',
+    label,
+    serial: boot.serial,
+    clusterBytes: boot.clusterBytes,
+    totalBytes: boot.totalBytes,
+    usedBytes: null,
+    freeBytes: null,
+    minimumBytes: null,
+    state,
+    reasons,
+    move: { blockers: reasons, copies: 'used', toleratesLargerPartition: true },
+  };
+}
+
+/** Windows shows such a volume as RAW; nothing behind the partition's end belongs to it. */
+function tooLarge(boot: BootSector, sizeBytes: number): FilesystemFacts {
+  const reason: Reason = {
+    code: 'ntfs-total-too-large',
+    message: `the NTFS volume says it has ${boot.totalBytes} bytes, but its partition has only ${sizeBytes}`,
+    hint: 'enlarge the partition to the size of the volume; Windows shows it as RAW until then',
+  };
+  return factsOf(boot, null, 'damaged', [reason]);
+}

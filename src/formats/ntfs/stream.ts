@@ -1,0 +1,112 @@
+import { damaged, internalError, unsupported } from '../../core/errors.js';
+import type { Reader } from '../../device/types.js';
+import { COMPRESSED_MASK, ENCRYPTED } from './layout.js';
+import { HOLE } from './mapping-pairs.js';
+import type { Attribute } from './record.js';
+import { Runlist } from './runlist.js';
+
+/** What a stream is read from. */
+export interface ClusterSource {
+  readonly reader: Reader;
+  readonly clusterBytes: number;
+  /** Clusters of the volume. */
+  readonly clusterCount: number;
+}
+
+/**
+ * The content of one attribute as something to read. Holes and what lies behind the initialized size read as
+ * zeros, as they do on a running Windows. Compressed and encrypted content is Unsupported: nothing that this
+ * program has to understand is stored so.
+ */
+export class AttributeStream implements Reader {
+  private constructor(
+    readonly label: string,
+    readonly sizeBytes: number,
+    /** Bytes from here on read as zeros. */
+    readonly initializedBytes: number,
+    /** Empty for resident attributes. */
+    readonly runs: Runlist,
+    /** Attribute flags of the first piece. */
+    readonly flags: number,
+    private readonly source: ClusterSource,
+    private readonly resident: Uint8Array | undefined,
+  ) {}
+
+  static resident(attribute: Attribute, source: ClusterSource): AttributeStream {
+    const value = attribute.value();
+    const { label, flags } = attribute;
+    return new AttributeStream(label, value.length, value.length, new Runlist(), flags, source, value);
+  }
+
+  /** `first` is the piece with VCN 0, which alone has valid sizes; `runs` may still grow. Throws Damaged. */
+  static nonResident(first: Attribute, runs: Runlist, source: ClusterSource): AttributeStream {
+    const { label, flags, dataSize, initializedSize } = first;
+    const sane = Number.isSafeInteger(dataSize) && initializedSize >= 0 && initializedSize <= dataSize;
+    if (!sane)
+      throw first.record.error(`impossible sizes (${initializedSize} of ${dataSize} bytes)`, first.at);
+    return new AttributeStream(label, dataSize, initializedSize, runs, flags, source, undefined);
+  }
+
+  get isResident(): boolean {
+    return this.resident !== undefined;
+  }
+
+  /** True when the clusters hold the content byte for byte. */
+  get isPlain(): boolean {
+    return (this.flags & (COMPRESSED_MASK | ENCRYPTED)) === 0;
+  }
+
+  /**
+   * Throws Damaged unless clusters stand behind every byte, and no more than the volume has: for $MFT and
+   * $Bitmap, which have no holes and are read from end to end.
+   */
+  requireDense(): void {
+    if (this.isResident) return;
+    const { clusterBytes, clusterCount } = this.source;
+    const allocated = this.runs.endVcn * clusterBytes;
+    if (allocated < this.sizeBytes || this.runs.endVcn > clusterCount || this.runs.hasHoles) {
+      throw damaged('ntfs-runlist', `${this.label}: its clusters do not fit its size`, {
+        expected: this.sizeBytes,
+        actual: allocated,
+      });
+    }
+  }
+
+  async readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
+    if (offset < 0 || length < 0 || offset + length > this.sizeBytes) {
+      throw internalError('out-of-bounds', `read outside ${this.label}`, { offset, actual: length });
+    }
+    if (this.resident !== undefined) return this.resident.slice(offset, offset + length);
+    if (!this.isPlain) throw unsupported('ntfs-stream', `${this.label} is compressed or encrypted`);
+    const target = new Uint8Array(length);
+    const end = Math.min(offset + length, this.initializedBytes);
+    for (let at = offset; at < end; ) at += await this.readPiece(at, end, target, at - offset, signal);
+    return target;
+  }
+
+  /** Reads what one run holds of [at, end); returns the count of bytes. */
+  private async readPiece(
+    at: number,
+    end: number,
+    target: Uint8Array,
+    targetAt: number,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const { reader, clusterBytes } = this.source;
+    const run = this.runs.at(this.runs.indexOf(Math.floor(at / clusterBytes)));
+    const skip = at - run.vcn * clusterBytes;
+    const length = Math.min(run.length * clusterBytes - skip, end - at);
+    if (run.lcn !== HOLE) {
+      target.set(await reader.readAt(run.lcn * clusterBytes + skip, length, signal), targetAt);
+    }
+    return length;
+  }
+
+  /** Where a byte of the stream is on the volume; 0 where it has no place. For messages. */
+  locate(offset: number): number {
+    if (this.resident !== undefined) return 0;
+    const { clusterBytes } = this.source;
+    const run = this.runs.at(this.runs.indexOf(Math.floor(offset / clusterBytes)));
+    return run.lcn === HOLE ? 0 : (run.lcn - run.vcn) * clusterBytes + offset;
+  }
+}

@@ -28,8 +28,7 @@ export function readOnlyDevice(device: BlockDevice): BlockDevice {
     discard: refuse,
     copyRange: refuse,
     resize: refuse,
-    // Nothing was written through this wrapper, so there is nothing to make durable.
-    flush: async () => {},
+    flush: () => device.flush(),
     close: () => device.close(),
   };
 }

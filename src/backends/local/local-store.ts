@@ -12,7 +12,7 @@ import {
   statfs,
   unlink,
 } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { conflict, deviceError, unsupported } from '../../core/errors.js';
 import type { FileKind, FileStat, FolderEntry, Store, StoreFile } from '../../device/store.js';
 import { deviceNumber } from './device-number.js';
@@ -36,13 +36,20 @@ const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   create: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
 };
 
+/** The local file system, which alone knows a working folder. */
+export interface LocalStore extends Store {
+  /** The absolute path of what the user wrote, relative to the working folder; links are not followed. */
+  resolve(path: string): string;
+}
+
 /** The files of this machine. */
-export const localStore: Store = createLocalStore(loadNative);
+export const localStore: LocalStore = createLocalStore(loadNative);
 
 /** A local store with other native calls than usual, for tests of both ways. */
-export function createLocalStore(native: () => Promise<NativeCalls | undefined>): Store {
+export function createLocalStore(native: () => Promise<NativeCalls | undefined>): LocalStore {
   return {
     label: 'file',
+    resolve: (path) => resolve(path),
     join,
     folderOf: dirname,
     nameOf: (path) => basename(path),

@@ -53,6 +53,39 @@ export function joinLines(lines: readonly Pick<TextLine, 'text' | 'ending'>[]): 
   return fromByteString(lines.map((line) => line.text + line.ending).join(''));
 }
 
+const BYTE_ORDER_MARK = '\xef\xbb\xbf';
+
+/** The line's text without the UTF-8 byte order mark that some editors put in front of the first one. */
+export function withoutMark(line: TextLine): string {
+  return line.at === 0 && line.text.startsWith(BYTE_ORDER_MARK) ? line.text.slice(3) : line.text;
+}
+
+/** A `key = value` line taken apart. */
+export interface LineEntry {
+  /** As written. */
+  readonly key: string;
+  /** Byte string without its quotes. */
+  readonly value: string;
+  /** Index of the value (behind an opening quote) in the line. */
+  readonly valueAt: number;
+}
+
+const ENTRY = /^(\s*([^\s="]+)\s*=\s*)(.*?)\s*$/;
+
+/** Takes `key = value` or `key = "value"` apart; undefined for any other line and for an open quote. */
+export function parseEntry(text: string): LineEntry | undefined {
+  const [, start = '', key = '', value = ''] = ENTRY.exec(text) ?? [];
+  if (key === '') return undefined;
+  if (!value.startsWith('"')) return { key, value, valueAt: start.length };
+  if (value.length < 2 || !value.endsWith('"')) return undefined;
+  return { key, value: value.slice(1, -1), valueAt: start.length + 1 };
+}
+
+/** The line with another value, quoted or not as before; everything else as it was. */
+export function withValue(text: string, entry: LineEntry, value: string): string {
+  return text.slice(0, entry.valueAt) + value + text.slice(entry.valueAt + entry.value.length);
+}
+
 /** The text as UTF-8, or undefined when it is none. */
 export function asUtf8(byteString: string): string | undefined {
   try {

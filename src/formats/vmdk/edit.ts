@@ -1,7 +1,7 @@
-import { joinLines, splitLines, type TextLine } from '../../codec/lines.js';
+import { joinLines, parseEntry, splitLines, type TextLine, withValue } from '../../codec/lines.js';
 import { internalError } from '../../core/errors.js';
 import { NO_PARENT_CID, type VmdkDescriptor } from './descriptor.js';
-import { ENTRY, type Entry, parseDescriptor, readGrammar } from './parse.js';
+import { type Entry, parseDescriptor, readGrammar } from './parse.js';
 
 /** What is to be different in a descriptor; whatever is left out stays. */
 export interface DescriptorEdit {
@@ -146,14 +146,12 @@ function patchChangeTracking(
   if (version?.value === '3') setValue(patch, version, '1');
 }
 
-/** Puts a value where the old one was, with or without quotes as before. */
 function setValue(patch: Patch, entry: Entry | undefined, value: string): void {
-  if (entry === undefined) return;
-  const text = entry.line.text;
-  const [, start = ''] = ENTRY.exec(text) ?? [];
-  const quote = text.startsWith('"', start.length) ? 1 : 0;
-  const at = start.length + quote;
-  patch.set(entry.line.number, text.slice(0, at) + value + text.slice(at + entry.value.length));
+  const text = entry?.line.text ?? '';
+  const parsed = parseEntry(text);
+  if (entry !== undefined && parsed !== undefined) {
+    patch.set(entry.line.number, withValue(text, parsed, value));
+  }
 }
 
 function checkResult(result: VmdkDescriptor, edit: DescriptorEdit): void {

@@ -1,4 +1,4 @@
-import { asUtf8, decodeText, splitLines, type TextLine } from '../../codec/lines.js';
+import { asUtf8, decodeText, parseEntry, splitLines, type TextLine, withoutMark } from '../../codec/lines.js';
 import { damaged, type ErrorDetail, type VmreclaimError } from '../../core/errors.js';
 import { cleanText } from '../../core/text.js';
 import {
@@ -16,14 +16,11 @@ const MAX_SECTORS = Math.floor(Number.MAX_SAFE_INTEGER / 512);
 /** Characters of a bad line that an error quotes. */
 const QUOTED_CHARACTERS = 80;
 
-const BYTE_ORDER_MARK = '\xef\xbb\xbf';
 /** Nothing to read: blank, a comment, or the zero padding of a descriptor embedded in a sparse file. */
 const IGNORED = /^[\s\0]*(?:#|$)/;
 const EXTENT_START = /^\s*(?:RW|RDONLY|NOACCESS)(?:\s|$)/i;
 const EXTENT =
   /^\s*(RW|RDONLY|NOACCESS)\s+(\d{1,16})\s+(\w+)(?:\s+"([^"]*)"(?:\s+(\d{1,16})(?:\s.*)?)?)?\s*$/i;
-/** Key, what stands between key and value, value with its quotes. Also the pattern that edits use. */
-export const ENTRY = /^(\s*([^\s="]+)\s*=\s*)(.*?)\s*$/;
 /** encryption.keySafe, encryption.data, encryptionKeys, ddb.encryption ... in every product's spelling. */
 const ENCRYPTION_KEY = /encrypt|keysafe|cryptokey/;
 /** Keys this program acts on: two different answers would leave the choice to chance. */
@@ -44,15 +41,14 @@ const SINGLE_KEYS = new Set([
   'ddb.geometry.biossectors',
 ]);
 
-/** A `key = value` line; the value is a byte string without its quotes. */
+/** A setting; the value is a byte string without its quotes. */
 export interface Entry {
-  /** Lower case. */
-  readonly key: string;
   readonly value: string;
   readonly line: TextLine;
 }
 
 interface Grammar {
+  /** By key in lower case. */
   readonly entries: ReadonlyMap<string, Entry>;
   readonly extentLines: readonly TextLine[];
 }
@@ -121,27 +117,16 @@ export function readGrammar(lines: readonly TextLine[]): Grammar {
       extentLines.push(line);
       continue;
     }
-    const [, , name = '', value = ''] = ENTRY.exec(text) ?? [];
-    if (name === '') throw badLine(line, 'is neither a comment, an extent nor a setting');
-    const key = name.toLowerCase();
+    const entry = parseEntry(text);
+    if (entry === undefined) throw badLine(line, 'is neither a comment, an extent nor a setting');
+    const key = entry.key.toLowerCase();
     const before = entries.get(key);
-    const entry = { key, value: unquote(line, value), line };
     if (before !== undefined && before.value !== entry.value && SINGLE_KEYS.has(key)) {
-      throw badLine(line, `sets ${cleanText(name)} again, line ${before.line.number} says otherwise`);
+      throw badLine(line, `sets ${cleanText(entry.key)} again, line ${before.line.number} says otherwise`);
     }
-    entries.set(key, entry);
+    entries.set(key, { value: entry.value, line });
   }
   return { entries, extentLines };
-}
-
-function withoutMark(line: TextLine): string {
-  return line.at === 0 && line.text.startsWith(BYTE_ORDER_MARK) ? line.text.slice(3) : line.text;
-}
-
-function unquote(line: TextLine, value: string): string {
-  if (!value.startsWith('"')) return value;
-  if (value.length < 2 || !value.endsWith('"')) throw badLine(line, 'has an open quote');
-  return value.slice(1, -1);
 }
 
 function readExtents(lines: readonly TextLine[], decode: (value: string) => string): VmdkExtent[] {
@@ -159,7 +144,8 @@ function readExtents(lines: readonly TextLine[], decode: (value: string) => stri
 
 function readExtent(line: TextLine, decode: (value: string) => string): VmdkExtent {
   const match = EXTENT.exec(withoutMark(line));
-  if (match === null) throw badLine(line, 'is a broken extent');
+  // No file system has names with NUL, and no call takes them.
+  if (match === null || match[4]?.includes('\0') === true) throw badLine(line, 'is a broken extent');
   const [, access = '', sectors = '', type = '', name, offset = '0'] = match;
   const sectorCount = Number(sectors);
   if (sectorCount === 0) throw badLine(line, 'is an extent without sectors');

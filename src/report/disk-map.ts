@@ -1,6 +1,5 @@
 import { formatSize } from '../core/size.js';
 import { lbaToBytes } from '../core/units.js';
-import { isAligned } from '../inspect/alignment.js';
 import type { Layout } from '../plan/types.js';
 import { layOutSegments, type MapDisk, type MapPartition, type SizedSegment } from './map-segments.js';
 import { type Painter, painter } from './paint.js';
@@ -50,7 +49,7 @@ export function mapOfDocument(disk: {
 }
 
 /** A layout of a plan, as the map draws it. */
-export function mapOfLayout(layout: Layout, sectorSize: number, boundaryBytes: number): MapDisk {
+export function mapOfLayout(layout: Layout, sectorSize: number): MapDisk {
   const partitions = layout.partitions.map((partition) => ({
     number: partition.number,
     container: partition.kind === 'extended',
@@ -60,7 +59,7 @@ export function mapOfLayout(layout: Layout, sectorSize: number, boundaryBytes: n
     filesystem: partition.filesystem,
     label: partition.label,
     usedBytes: partition.usedBytes,
-    aligned: isAligned(partition, boundaryBytes, sectorSize),
+    aligned: partition.aligned,
   }));
   return { sizeBytes: layout.sizeBytes, partitions };
 }

@@ -40,9 +40,8 @@ function nothingToDo(plan: Plan, paint: Painter): readonly string[] {
 
 function changeLines(plan: Plan, paint: Painter, options: RenderOptions): readonly string[] {
   const { sectorSize } = plan.disk;
-  const { boundaryBytes } = plan.request;
-  const before = mapOfLayout(plan.before, sectorSize, boundaryBytes);
-  const after = mapOfLayout(plan.after, sectorSize, boundaryBytes);
+  const before = mapOfLayout(plan.before, sectorSize);
+  const after = mapOfLayout(plan.after, sectorSize);
   return [
     ...beforeAfter(before, after, options).split('\n'),
     mapKey(options),
@@ -57,7 +56,7 @@ function changeLines(plan: Plan, paint: Painter, options: RenderOptions): readon
 
 const COLUMNS: readonly Column[] = [
   { title: '#', align: 'right' },
-  { title: 'file system', least: 5 },
+  { title: 'fs', least: 5 },
   { title: 'label', least: 5 },
   { title: 'start LBA' },
   { title: 'size' },

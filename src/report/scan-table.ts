@@ -112,8 +112,6 @@ function stateText({ state }: DiskDocument, paint: Painter): string {
 const DISK_COLUMNS: readonly Column[] = [
   { title: 'disk', least: 16, cut: 'start' },
   { title: 'size', align: 'right' },
-  { title: 'table' },
-  { title: 'parts', align: 'right' },
   { title: 'misaligned', align: 'right' },
   { title: 'used', align: 'right' },
   { title: 'reclaim', align: 'right' },
@@ -122,22 +120,31 @@ const DISK_COLUMNS: readonly Column[] = [
 
 function diskLines(document: ScanDocument, options: RenderOptions): readonly string[] {
   const paint = painter(options);
+  const folder = commonFolder(document.disks.map((disk) => disk.path));
   const rows = document.disks.map((disk) => {
     const misaligned = disk.partitions.filter((partition) => !partition.aligned).length;
     const used = disk.partitions.reduce((sum, partition) => sum + (partition.filesystem?.usedBytes ?? 0), 0);
     const codes = disk.reasons.map((reason) => paint.text(reason.code)).join(', ');
+    const share = `${misaligned} of ${disk.partitions.length}`;
     return [
-      paint.text(disk.path),
+      paint.text(disk.path.slice(folder.length)),
       formatSize(disk.sizeBytes),
-      disk.table,
-      String(disk.partitions.length),
-      misaligned === 0 ? '0' : paint.bad(String(misaligned)),
+      misaligned === 0 ? share : paint.bad(share),
       formatSize(used),
       formatSize(disk.reclaimableBytes),
       stateText(disk, paint) + (codes === '' ? '' : ` (${codes})`),
     ];
   });
-  return [...renderTable(DISK_COLUMNS, rows, options), ''];
+  const heading = folder === '' ? [] : wrapText(`in ${paint.text(folder)}`, options.width, '  ');
+  return [...heading, ...renderTable(DISK_COLUMNS, rows, options), ''];
+}
+
+/** The folder that all paths begin with, its `/` included: said once, so that what differs has room. */
+function commonFolder(paths: readonly string[]): string {
+  const [first = ''] = paths;
+  let same = 0;
+  while (same < first.length && paths.every((path) => path[same] === first[same])) same++;
+  return first.slice(0, first.slice(0, same).lastIndexOf('/') + 1);
 }
 
 function failureLines(input: ScanInput, paint: Painter, width: number): readonly string[] {

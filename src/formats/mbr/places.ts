@@ -81,7 +81,7 @@ function refuseUnsound({ problems, hybridOrProtective }: MbrTable): void {
   const [first] = problems;
   if (first !== undefined) {
     const detail = first.hint === undefined ? {} : { hint: first.hint };
-    throw refused('mbr-problems', `the partition table contradicts itself: ${first.message}`, detail);
+    throw refused('mbr-problems', `the partition table is not sound: ${first.message}`, detail);
   }
   if (!hybridOrProtective) return;
   throw refused('hybrid-mbr', 'this MBR belongs to a GPT and cannot be changed alone', {

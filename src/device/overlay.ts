@@ -9,7 +9,7 @@ import type { BlockDevice, DeviceCapabilities } from './types.js';
 
 const MEMORY_BYTES = 8 * MIB;
 /** 25 bytes each: half of the memory that any command may take. */
-const MAX_SEGMENTS = 2 * MIB;
+const MAX_SEGMENTS = 2_000_000;
 
 export interface OverlayOptions {
   readonly label?: string;
@@ -20,8 +20,15 @@ export interface OverlayOptions {
    * it removes it. Without it all patched bytes stay in memory.
    */
   readonly spill?: () => Promise<BlockDevice>;
-  /** Most segments to keep before the rehearsal is refused; default 2 Mi. */
+  /** Most segments to keep before the rehearsal is refused; default 2 million. */
   readonly maxSegments?: number;
+}
+
+/** `length` bytes at `from` also to `to`. */
+export interface CopyRequest {
+  readonly from: number;
+  readonly to: number;
+  readonly length: number;
 }
 
 /**
@@ -119,16 +126,19 @@ export class Overlay implements BlockDevice {
   async copyRange(from: number, to: number, length: number): Promise<void> {
     this.check(from, length, 'copy from');
     checkCopy(this, from, to, length);
-    const pieces = this.pieces(from, length);
-    for (const piece of pieces) {
-      if (piece.kind === SegmentKind.patch) this.segments.put({ ...piece, kind: SegmentKind.sharedPatch });
+    this.copyAll([{ from, to, length }]);
+  }
+
+  /**
+   * Several copies at once, as a phase with spill makes them: every source is looked up before the first
+   * target changes, so sources and targets may overlap. Two targets may not.
+   */
+  async copyTogether(copies: readonly CopyRequest[]): Promise<void> {
+    for (const { from, to, length } of copies) {
+      this.check(from, length, 'copy from');
+      this.check(to, length, 'copy to');
     }
-    this.segments.clear(to, to + length);
-    for (const piece of pieces) {
-      const kind = piece.kind === SegmentKind.patch ? SegmentKind.sharedPatch : piece.kind;
-      this.show({ ...piece, kind, at: piece.at + to - from });
-    }
-    this.checkSegmentCount();
+    this.copyAll(copies);
   }
 
   async resize(sizeBytes: number): Promise<void> {
@@ -154,6 +164,25 @@ export class Overlay implements BlockDevice {
   private check(offset: number, length: number, doing: string): void {
     if (this.closed) throw internalError('device-closed', `${doing} on ${this.label} after close`);
     checkRange(this, offset, length, doing);
+  }
+
+  private copyAll(copies: readonly CopyRequest[]): void {
+    const sources = copies.map(({ from, length }) => this.shareSources(from, length));
+    for (const { to, length } of copies) this.segments.clear(to, to + length);
+    for (const [i, { from, to }] of copies.entries()) {
+      for (const piece of sources[i] ?? []) this.show({ ...piece, at: piece.at + to - from });
+    }
+    this.checkSegmentCount();
+  }
+
+  /** What the range shows; its patches are from now on shown by a copy too. */
+  private shareSources(from: number, length: number): Segment[] {
+    return this.pieces(from, length).map((piece) => {
+      if (piece.kind !== SegmentKind.patch) return piece;
+      const shared = { ...piece, kind: SegmentKind.sharedPatch };
+      this.segments.put(shared);
+      return shared;
+    });
   }
 
   private checkSegmentCount(): void {
@@ -199,7 +228,7 @@ export class Overlay implements BlockDevice {
         : segment.kind === SegmentKind.base &&
           segment.source === segment.at &&
           segmentEnd(segment) <= this.baseEnd;
-    if (segment.length > 0 && !isGap) this.segments.put(segment);
+    if (!isGap) this.segments.put(segment);
   }
 
   private async addBaseData(segment: Segment, found: ByteRange[]): Promise<void> {

@@ -25,6 +25,7 @@ export class SegmentList {
   /** The segments that share bytes with [at, end), cut to it. */
   overlapping(at: number, end: number): Segment[] {
     const found: Segment[] = [];
+    if (end <= at) return found;
     for (const segment of this.from(at)) {
       if (segment.at >= end) break;
       found.push(cut(segment, at, end));
@@ -34,7 +35,7 @@ export class SegmentList {
 
   /** Makes [at, end) a gap. */
   clear(at: number, end: number): void {
-    if (end <= at) return;
+    if (end <= at || this.isGap(at, end)) return;
     this.splitAt(at);
     this.splitAt(end);
     this.removeBetween(this.find(at), this.find(end));
@@ -42,6 +43,7 @@ export class SegmentList {
 
   /** Replaces what lies in the segment's range. */
   put(segment: Segment): void {
+    if (segment.length === 0) return;
     this.clear(segment.at, segmentEnd(segment));
     this.insert(segment);
   }
@@ -56,6 +58,12 @@ export class SegmentList {
       else low = middle + 1;
     }
     return { chunk: low, index: this.chunks[low]?.firstEndingAfter(offset) ?? 0 };
+  }
+
+  private isGap(at: number, end: number): boolean {
+    const { chunk, index } = this.find(at);
+    const next = this.chunks[chunk];
+    return next === undefined || next.get(index).at >= end;
   }
 
   private *from(offset: number): Generator<Segment> {

@@ -1,7 +1,7 @@
-import { refused, usageError, VmreclaimError } from '../core/errors.js';
+import { damaged, refused, usageError, VmreclaimError } from '../core/errors.js';
 import { cleanText } from '../core/text.js';
 import type { FileKind, Store } from '../device/store.js';
-import { sparseKind } from '../formats/vmdk/index.js';
+import { MAX_DESCRIPTOR_BYTES, sparseKind } from '../formats/vmdk/index.js';
 import { MAX_VMX_BYTES, parseVmx } from '../formats/vmx/index.js';
 import { readHead } from './extents.js';
 import { FolderCache, type FolderView } from './folder.js';
@@ -12,6 +12,8 @@ import { HIDDEN_SUFFIX, hiddenNameOf, RUN_FOLDER_SUFFIX } from './names.js';
 const MAX_DEPTH = 32;
 /** Disk images that are told by their name only; `.vmdk` files are told by content. */
 const RAW_NAME = /(?:-flat\.vmdk|\.raw|\.img)$/i;
+
+const CHANGE_TRACKING_NAME = /-ctk\.vmdk$/i;
 
 /** A disk, or a place where one could not be looked for. */
 export type Discovered =
@@ -46,7 +48,8 @@ export async function* discover(
 }
 
 class Search {
-  private readonly realFolders = new Map<string, string>();
+  /** The folder asked for last: its disks come one after the other. */
+  private last = { folder: '', real: '' };
 
   constructor(
     private readonly store: Store,
@@ -56,12 +59,11 @@ class Search {
   /** The path with the links of its folder resolved: one disk has one key, by whatever way it was found. */
   async keyOf(path: string): Promise<string> {
     const folder = this.store.folderOf(path);
-    const known = this.realFolders.get(folder);
-    if (known !== undefined) return this.store.join(known, this.store.nameOf(path));
-    const real = await this.store.realPath(folder).catch(() => folder);
-    this.realFolders.clear();
-    this.realFolders.set(folder, real);
-    return this.store.join(real, this.store.nameOf(path));
+    if (this.last.folder !== folder) {
+      const real = await this.store.realPath(folder).catch(() => folder);
+      this.last = { folder, real };
+    }
+    return this.store.join(this.last.real, this.store.nameOf(path));
   }
 
   async *target(path: string): AsyncGenerator<Discovered> {
@@ -146,10 +148,12 @@ class Search {
     if (file?.error != null) return [{ name, error: file.error }];
     if (file?.descriptor != null || view.byExtentName.has(name) || name.endsWith(HIDDEN_SUFFIX)) return [];
     if (RAW_NAME.test(name)) return [{ name }];
-    if (file === undefined || file.sizeBytes === 0) return [];
+    if (file === undefined || CHANGE_TRACKING_NAME.test(name)) return [];
     try {
-      const head = await readHead(this.store, this.store.join(view.path, name), file.sizeBytes);
-      return sparseKind(head) === undefined ? [] : [{ name }];
+      const path = this.store.join(view.path, name);
+      if (sparseKind(await readHead(this.store, path, file.sizeBytes)) !== undefined) return [{ name }];
+      // Extent files without a descriptor and the like are no disks; what is small was meant as a descriptor.
+      return file.sizeBytes > MAX_DESCRIPTOR_BYTES ? [] : [{ name, error: noDisk(path) }];
     } catch (error) {
       return [{ name, error: expected(error) }];
     }
@@ -167,6 +171,9 @@ interface Step {
 function isSearched(name: string): boolean {
   return !name.endsWith(RUN_FOLDER_SUFFIX) && !/\.lck$/i.test(name) && !name.startsWith('.');
 }
+
+const noDisk = (path: string): VmreclaimError =>
+  damaged('no-disk', `${cleanText(path)} is neither a descriptor nor a sparse disk`, { path });
 
 const byCodeUnit = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 

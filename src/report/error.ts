@@ -67,7 +67,7 @@ function messageOf(error: unknown): string {
 export function renderError(error: unknown, options: RenderOptions): Rendered {
   const paint = painter(options);
   const { error: shown } = errorDocument(error);
-  const lines = [`${paint.bad('error')} [${shown.code}]: ${paint.text(shown.message)}`];
+  const lines = [`${paint.bad('error')} [${paint.text(shown.code)}]: ${paint.text(shown.message)}`];
   const detail = (title: string, value: string | number | undefined) => {
     if (value !== undefined) lines.push(`  ${title}: ${paint.text(String(value))}`);
   };

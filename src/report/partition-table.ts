@@ -10,7 +10,7 @@ const NOT_KNOWN = '-';
 const COLUMNS: readonly Column[] = [
   { title: '#', align: 'right' },
   { title: 'type', least: 6 },
-  { title: 'fs', least: 5 },
+  { title: 'fs', least: 'ntfs, dirty'.length },
   { title: 'label', least: 5 },
   { title: 'start LBA', align: 'right' },
   { title: 'size', align: 'right' },

@@ -4,17 +4,24 @@ const ESC = String.fromCharCode(0x1b);
 const TOKEN = new RegExp(`${ESC}\\[[0-9;]*m|.`, 'gsu');
 
 /** Characters that take no column. Joiners and other format characters are gone: cleanText removes them. */
-const ZERO_WIDTH = /^\p{Mark}$/u;
+const ZERO_WIDTH = /^[\p{Mark}\p{Emoji_Modifier}]$/u;
 
-/** Characters that take two columns: East Asian Wide and Fullwidth (Unicode TR 11), and pictures. */
+/** Characters that take two columns: East Asian Wide and Fullwidth (Unicode TR 11). */
 const DOUBLE_WIDTH =
-  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]$/u;
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\u3247\u3250-\u4dbf\u4e00-\ua4c6\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6b\uff01-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]$/u;
+
+/**
+ * Emoji up to Unicode 12 take two as well. Younger ones, on which terminals disagree, count as one: as they do
+ * for the table library, whose cells would otherwise come out wider than what is measured here.
+ */
+const EMOJI =
+  /^(?=\p{Emoji_Presentation})[\u231a-\u2b55\u{1f004}-\u{1f19a}\u{1f201}-\u{1f64f}\u{1f680}-\u{1f6d2}\u{1f910}-\u{1f96b}]$/u;
 
 function tokenWidth(token: string): number {
   if (token.startsWith(ESC)) return 0;
   if (token >= ' ' && token <= '~') return 1;
   if (ZERO_WIDTH.test(token)) return 0;
-  return DOUBLE_WIDTH.test(token) ? 2 : 1;
+  return DOUBLE_WIDTH.test(token) || EMOJI.test(token) ? 2 : 1;
 }
 
 function tokens(text: string): string[] {

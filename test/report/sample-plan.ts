@@ -57,6 +57,7 @@ export function alignPlan(change: Partial<Plan> = {}): Plan {
     disk: {
       path: '/vms/demo/demo.vmdk',
       createType: 'monolithicFlat',
+      table: 'mbr',
       sectorSize: 512,
       identity: { sizeBytes: 100663296, contentId: null, diskId: null, tableChecksum: 1 },
     },

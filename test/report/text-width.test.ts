@@ -11,6 +11,8 @@ describe('displayWidth', () => {
     expect(displayWidth('数据')).toBe(4);
     expect(displayWidth('한글')).toBe(4);
     expect(displayWidth('Büro')).toBe(4);
+    expect(displayWidth('👍🏽')).toBe(2);
+    expect(displayWidth('🇩🇪')).toBe(2);
   });
 });
 

@@ -34,7 +34,7 @@ export interface DiskFacts {
   readonly table: 'mbr' | 'gpt' | 'none';
   readonly mbr: MbrTable | null;
   readonly gpt: GptTable | null;
-  /** Heads and sectors per track that cylinders are counted with: descriptor first, then the table's entries. */
+  /** Heads and sectors per track that cylinders are counted with: as the table's entries tell, else the descriptor. */
   readonly geometry: Geometry;
   /** Sectors partitions may occupy: [first, end). */
   readonly usable: { readonly first: Lba; readonly end: Lba };

@@ -13,12 +13,20 @@ export interface LayoutRequest {
   readonly doNotAlign: readonly number[];
   /** Only these partitions are aligned; empty: all. */
   readonly only: readonly number[];
-  /** Explicit targets of move-extents: partition number and start. */
-  readonly targets: readonly { readonly number: number; readonly startLba: number }[];
+  /** Explicit places, from --to (start only) or from a saved plan (all of it). */
+  readonly targets: readonly ExtentTarget[];
   /** Enlarge the disk when its end is in the way. */
   readonly grow: boolean;
   /** Smallest size of the disk afterwards, or null to leave it. */
   readonly diskSizeBytes: number | null;
+}
+
+/** Where move-extents is told to put a partition; what is null follows from what is there. */
+export interface ExtentTarget {
+  readonly number: number;
+  readonly startLba: number;
+  readonly sectorCount: number | null;
+  readonly ebrLba: number | null;
 }
 
 export interface LayoutPartition {
@@ -31,6 +39,7 @@ export interface LayoutPartition {
   readonly ebrLba: Lba | null;
   readonly filesystem: string | null;
   readonly label: string | null;
+  readonly serial: string | null;
   readonly usedBytes: number | null;
   readonly aligned: boolean;
 }
@@ -72,6 +81,7 @@ export interface Plan {
   readonly disk: {
     readonly path: string;
     readonly createType: string;
+    readonly table: 'mbr' | 'gpt' | 'none';
     readonly sectorSize: number;
     readonly identity: DiskIdentity;
   };

@@ -19,7 +19,15 @@ export type Operation =
   | { readonly op: 'rename'; readonly from: string; readonly to: string }
   | { readonly op: 'remove'; readonly file: string };
 
+/**
+ * `prepare` changes no byte of the disk, so a run that got no further can be dropped. `change` is everything that
+ * makes the disk what the plan promised. `finish` runs only after the result was verified: it puts the
+ * descriptor back.
+ */
+export type Stage = 'prepare' | 'change' | 'finish';
+
 export interface Phase {
+  readonly stage: Stage;
   /** For people: the progress line, the trace. */
   readonly why: string;
   readonly operations: readonly Operation[];

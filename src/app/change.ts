@@ -1,0 +1,180 @@
+import { conflict, interrupted, VmreclaimError } from '../core/errors.js';
+import type { Disk, DiskSource } from '../disk/types.js';
+import { Journal, JournalWriter } from '../execute/journal.js';
+import { Runner } from '../execute/runner.js';
+import type { Counters } from '../execute/types.js';
+import { newContentId } from '../formats/vmdk/index.js';
+import { inspectDisk } from '../inspect/inspect.js';
+import type { DiskFacts } from '../inspect/types.js';
+import { makePlan } from '../plan/plan.js';
+import type { LayoutRequest, Plan } from '../plan/types.js';
+import { verifyVolumes } from '../verify/deep.js';
+import { checkPromise } from '../verify/promise.js';
+import { type Found, findDisk, type OpenOptions, withDisk } from './open.js';
+import { type Outcome, outcome } from './outcome.js';
+import { type Rehearsal, rehearse } from './rehearse.js';
+import { checkRoom } from './room.js';
+import type { Services } from './services.js';
+
+export interface ChangeOptions extends OpenOptions {
+  readonly dryRun: boolean;
+}
+
+/**
+ * The whole path of a changing command: plan, ask, rehearse, execute, verify. `request` may depend on what was
+ * found (a saved plan is compared with the disk).
+ */
+export async function changeDisk(
+  target: string,
+  request: (facts: DiskFacts) => LayoutRequest,
+  options: ChangeOptions,
+  services: Services,
+): Promise<Outcome> {
+  const began = services.now();
+  const { source, facts } = await findDisk(target, options, services.signal);
+  const plan = makePlan(facts, request(facts));
+  const finish = (status: Outcome['status'], parts: Partial<Outcome> = {}) =>
+    outcome({ plan, before: facts, status, services, began, ...parts });
+  if (plan.status === 'nothing-to-do') return finish('nothing-to-do');
+  if (options.dryRun) {
+    const rehearsal = await withDisk(source, { writable: false }, (disk) =>
+      rehearseOnly(disk, facts, plan, services),
+    );
+    return finish('dry-run', { after: rehearsal.facts, ...rehearsal });
+  }
+  if (!(await services.confirm(plan))) {
+    throw interrupted('declined', 'nothing was changed: the plan was declined');
+  }
+  return withDisk(source, { writable: true }, async (disk) => {
+    const done = await execute(disk, { source, facts }, plan, services);
+    return finish('done', done);
+  });
+}
+
+function rehearseOnly(disk: Disk, facts: DiskFacts, plan: Plan, services: Services): Promise<Rehearsal> {
+  services.onProgress({ why: 'rehearsing' });
+  return rehearse({ ...compileInput(disk, facts, plan, services), record: async () => undefined });
+}
+
+function compileInput(disk: Disk, facts: DiskFacts, plan: Plan, services: Services) {
+  const old = disk.source.descriptor?.parsed.cid ?? 'ffffffff';
+  return { disk, facts, plan, newContentId: newContentId(old, services.random), signal: services.signal };
+}
+
+/** From the lock to the end of the run. The disk is opened for writing and locked by now. */
+async function execute(disk: Disk, found: Found, plan: Plan, services: Services): Promise<Partial<Outcome>> {
+  await checkUnchanged(disk, found.facts);
+  const runId = newRunId(services);
+  const rehearsal = await prepare(disk, found, plan, runId, services);
+  const journal = await Journal.open(disk.source.store, disk.source.path);
+  const done = await runToEnd(journal, disk, found.facts, services);
+  return { runId, ...rehearsal, ...done };
+}
+
+/** Somebody may have changed the disk between the plan and the lock. */
+async function checkUnchanged(disk: Disk, facts: DiskFacts): Promise<void> {
+  const now = await inspectDisk(disk);
+  if (JSON.stringify(now.identity) === JSON.stringify(facts.identity)) return;
+  throw conflict('changed-since-plan', 'the disk was changed since the plan was made', {
+    hint: 'plan again',
+  });
+}
+
+/** Compiles and rehearses into a new journal and puts it in force. On any failure nothing remains. */
+async function prepare(
+  disk: Disk,
+  { source, facts }: Found,
+  plan: Plan,
+  runId: string,
+  services: Services,
+): Promise<Rehearsal> {
+  services.onProgress({ why: 'rehearsing' });
+  const journal = await JournalWriter.create(source.store, source.path);
+  try {
+    const input = compileInput(disk, facts, plan, services);
+    const rehearsal = await rehearse({ ...input, record: (phase) => journal.append(phase) });
+    await checkRoom(source, journal.runTotals, rehearsal.allocates);
+    services.signal.throwIfAborted();
+    await journal.seal(header(source, plan, runId, rehearsal, services));
+    return rehearsal;
+  } catch (error) {
+    await journal.discard();
+    throw error;
+  }
+}
+
+function header(source: DiskSource, plan: Plan, runId: string, rehearsal: Rehearsal, services: Services) {
+  const extents = source.extents.map(({ path, sizeBytes, inode }) => ({
+    path: source.store.nameOf(path),
+    sizeBytes,
+    inode,
+  }));
+  return {
+    runId,
+    version: services.version,
+    startedAt: new Date(services.now()).toISOString(),
+    disk: source.store.nameOf(source.path),
+    extents,
+    plan,
+    fixups: rehearsal.fixups,
+    warnings: rehearsal.warnings,
+  };
+}
+
+/** Time and chance: unique enough to name a run in a history. */
+function newRunId(services: Services): string {
+  const stamp = new Date(services.now()).toISOString().replace(/[-:]|\.\d+/g, '');
+  const chance = Math.floor(services.random() * 0x1000000);
+  return `${stamp}-${chance.toString(16).padStart(6, '0')}`;
+}
+
+/**
+ * Runs a journal in force to its end: change, verify, put the descriptor back, remove the journal. Whatever stops it,
+ * the journal stays and the error says how to go on.
+ */
+export async function runToEnd(
+  journal: Journal,
+  disk: Disk,
+  before: DiskFacts,
+  services: Services,
+): Promise<{ after: DiskFacts; counters: Counters }> {
+  const { path, store } = disk.source;
+  services.onInFlight?.(path);
+  const runner = new Runner(journal, disk.device, store, services);
+  try {
+    await runner.runThrough('change');
+    services.onProgress({ why: 'verifying' });
+    const after = await verify(journal, disk, before);
+    const counters = await runner.runThrough('finish');
+    await journal.remove();
+    return { after, counters };
+  } catch (error) {
+    await journal.close().catch(() => undefined);
+    throw resumable(error, path);
+  }
+}
+
+/** Inspects the finished disk and compares it with the promise of the plan. */
+async function verify(journal: Journal, disk: Disk, before: DiskFacts): Promise<DiskFacts> {
+  const { plan } = journal.header;
+  const after = await inspectDisk(disk);
+  checkPromise(plan, before, after);
+  const moved = new Set(plan.moves.map(({ number }) => number));
+  const partitions = plan.after.partitions.filter(({ number }) => moved.has(number));
+  await verifyVolumes(disk.device, partitions, after.sectorSize);
+  return after;
+}
+
+function resumable(error: unknown, path: string): VmreclaimError {
+  const hint = `finish it with: vmreclaim resume '${path}'`;
+  if (error instanceof VmreclaimError && (error.family === 'verify' || error.family === 'internal')) {
+    return new VmreclaimError(error.family, error.code, error.message, { ...error.detail, hint });
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  const code = error instanceof VmreclaimError ? error.code : 'run-stopped';
+  return interrupted(code, `the run was stopped and can be resumed: ${message}`, {
+    hint,
+    path,
+    cause: error,
+  });
+}

@@ -1,0 +1,65 @@
+import type { Reason } from '../core/errors.js';
+import { Overlay } from '../device/overlay.js';
+import { readOnlyDevice } from '../device/read-only.js';
+import type { Disk } from '../disk/types.js';
+import { countPhase, rehearsePhase } from '../execute/apply.js';
+import { NOTHING_DONE } from '../execute/slots.js';
+import type { Counters } from '../execute/types.js';
+import { inspectDisk } from '../inspect/inspect.js';
+import type { DiskFacts } from '../inspect/types.js';
+import type { Plan, PlannedFixup } from '../plan/types.js';
+import { type CompileNotes, compile } from '../program/compile.js';
+import { checkLaws } from '../program/laws.js';
+import type { Phase } from '../program/types.js';
+import { checkVolumes, verifyVolumes } from '../verify/deep.js';
+import { checkPromise } from '../verify/promise.js';
+import { holesFilledBy } from './room.js';
+
+export interface RehearsalInput {
+  readonly disk: Disk;
+  readonly facts: DiskFacts;
+  readonly plan: Plan;
+  readonly newContentId: string;
+  readonly signal: AbortSignal;
+  /** Where the phases go: the run journal, or nowhere for a dry run. */
+  readonly record: (phase: Phase) => Promise<void>;
+}
+
+export interface Rehearsal {
+  /** What inspect finds on the overlay: the disk as it will be. */
+  readonly facts: DiskFacts;
+  readonly counters: Counters;
+  /** Bytes the store will have to allocate: holes of a thin disk that get filled. */
+  readonly allocates: number;
+  readonly fixups: readonly PlannedFixup[];
+  readonly warnings: readonly Reason[];
+}
+
+/**
+ * Compiles the plan and plays the whole program on a copy-on-write overlay, then inspects and checks the result
+ * like a real disk. Throws before anything is written: Damaged when a volume was not sound to begin with, Verify
+ * when the result would not be what the plan promises.
+ */
+export async function rehearse(input: RehearsalInput): Promise<Rehearsal> {
+  const { disk, facts, plan, signal } = input;
+  const touched = new Set(plan.moves.map(({ number }) => number));
+  const before = plan.before.partitions.filter(({ number }) => touched.has(number));
+  await checkVolumes(disk.device, before, facts.sectorSize, signal);
+  const overlay = new Overlay(readOnlyDevice(disk.device));
+  const notes: CompileNotes = { fixups: [], warnings: [] };
+  let counters = NOTHING_DONE;
+  let allocates = 0;
+  for await (const phase of compile(input, notes)) {
+    signal.throwIfAborted();
+    checkLaws(phase);
+    await input.record(phase);
+    if (phase.stage === 'change') await rehearsePhase(overlay, phase);
+    counters = countPhase(counters, phase);
+    for (const operation of phase.operations) allocates += await holesFilledBy(disk.device, operation);
+  }
+  const rehearsed = await inspectDisk({ source: disk.source, device: overlay });
+  checkPromise(plan, facts, rehearsed);
+  const after = plan.after.partitions.filter(({ number }) => touched.has(number));
+  await verifyVolumes(overlay, after, facts.sectorSize);
+  return { facts: rehearsed, counters, allocates, ...notes };
+}

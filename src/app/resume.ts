@@ -1,0 +1,110 @@
+import { locate } from '../backends/registry.js';
+import { conflict, refused } from '../core/errors.js';
+import type { Store } from '../device/store.js';
+import { hiddenNameOf, runFolderOf } from '../disk/names.js';
+import { openSource } from '../disk/open.js';
+import type { Disk, DiskSource } from '../disk/types.js';
+import { Journal, removeRun } from '../execute/journal.js';
+import type { RunHeader } from '../execute/types.js';
+import { inspectDisk } from '../inspect/inspect.js';
+import { runToEnd } from './change.js';
+import { type OpenOptions, withDisk } from './open.js';
+import { type Outcome, outcome } from './outcome.js';
+import type { Services } from './services.js';
+
+/** Finishes the interrupted run of a disk: from its last checkpoint, with the same checks at the end. */
+export async function resumeRun(target: string, options: OpenOptions, services: Services): Promise<Outcome> {
+  const began = services.now();
+  const { store, path } = await locate(target);
+  const { header, diskPath } = await findRun(store, path);
+  const source = await openSource(store, diskPath, options);
+  checkSameFiles(source, header);
+  return withDisk(source, { writable: true }, async (disk) => {
+    const journal = await Journal.open(store, diskPath);
+    const { plan, runId, fixups, warnings } = journal.header;
+    const before = await factsOfRun(disk, header);
+    const { after, counters } = await runToEnd(journal, disk, before, services);
+    return outcome({
+      plan,
+      before,
+      after,
+      counters,
+      runId,
+      fixups,
+      warnings,
+      status: 'done',
+      services,
+      began,
+    });
+  });
+}
+
+/** The run in flight for what the user named: the disk, its hidden descriptor or the run folder. */
+async function findRun(store: Store, path: string): Promise<{ header: RunHeader; diskPath: string }> {
+  for (const suffix of [runFolderOf(''), hiddenNameOf(''), '']) {
+    if (suffix !== '' && !path.endsWith(suffix)) continue;
+    const diskPath = suffix === '' ? path : path.slice(0, -suffix.length);
+    const header = await Journal.find(store, diskPath);
+    if (header !== undefined) return { header, diskPath };
+  }
+  throw conflict('no-run', 'no run is in flight for this disk: there is nothing to resume', { path });
+}
+
+/**
+ * The extent files must be the very files the run began on. A copy put back from a backup has another inode: going
+ * on in the middle would destroy it.
+ */
+function checkSameFiles(source: DiskSource, header: RunHeader): void {
+  const { store } = source;
+  header.extents.forEach((expected, index) => {
+    const found = source.extents[index];
+    if (found !== undefined && store.nameOf(found.path) === expected.path && found.inode === expected.inode)
+      return;
+    throw conflict('other-file', `${expected.path} is not the file this run began on`, {
+      ...(found === undefined ? {} : { path: found.path }),
+      hint: 'if you put a backup in its place, drop the run with: vmreclaim abandon --force',
+    });
+  });
+}
+
+/** What the plan knew of the disk: the table kind and ids that the promise is compared with. */
+async function factsOfRun(disk: Disk, header: RunHeader) {
+  const facts = await inspectDisk(disk);
+  const { identity } = header.plan.disk;
+  return { ...facts, table: header.plan.disk.table, identity, sizeBytes: header.plan.before.sizeBytes };
+}
+
+/**
+ * Drops a run that has not changed the disk yet: the descriptor comes back, the journal goes. Refused once a change
+ * may have begun, unless forced by someone who put the disk back from a backup.
+ */
+export async function abandonRun(
+  target: string,
+  force: boolean,
+  options: OpenOptions,
+): Promise<{ disk: string; runId: string }> {
+  const { store, path } = await locate(target);
+  const { header, diskPath } = await findRun(store, path);
+  const source = await openSource(store, diskPath, options);
+  // The lock tells a run that is going on from one that was interrupted.
+  return withDisk(source, { writable: true }, async () => {
+    const journal = await Journal.open(store, diskPath);
+    const checkpoint = await journal.checkpoints.read();
+    await journal.close();
+    if (!force && (checkpoint === undefined || checkpoint.started)) {
+      throw refused('run-started', 'the run has already changed the disk: it can only be finished', {
+        hint: `vmreclaim resume '${diskPath}' (or, after putting a backup back: vmreclaim abandon --force)`,
+      });
+    }
+    await restoreDescriptor(store, diskPath);
+    await removeRun(store, runFolderOf(diskPath));
+    return { disk: diskPath, runId: header.runId };
+  });
+}
+
+async function restoreDescriptor(store: Store, diskPath: string): Promise<void> {
+  const hidden = hiddenNameOf(diskPath);
+  if ((await store.stat(hidden)) === undefined) return;
+  if ((await store.stat(diskPath)) === undefined) await store.rename(hidden, diskPath);
+  else await store.remove(hidden);
+}

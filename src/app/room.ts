@@ -1,0 +1,43 @@
+import { deviceError } from '../core/errors.js';
+import { complement, rangeEnd } from '../core/range.js';
+import { MIB } from '../core/units.js';
+import type { BlockDevice } from '../device/types.js';
+import type { DiskSource } from '../disk/types.js';
+import type { RunTotals } from '../execute/types.js';
+import type { Operation } from '../program/types.js';
+
+/** Left free on the store, for the metadata of its file system and for others. */
+const SPARE_BYTES = 16 * MIB;
+
+/**
+ * Finds out before the start whether the store has room for what the run may allocate: the spill area, and blocks
+ * of a thin disk that are holes today. Throws Device (no-space) with what is missing.
+ */
+export async function checkRoom(
+  { store, path }: DiskSource,
+  totals: RunTotals,
+  allocates: number,
+): Promise<void> {
+  const free = await store.freeBytes(store.folderOf(path));
+  if (free === null) return;
+  const needed = 2 * totals.spillBytes + allocates + SPARE_BYTES;
+  if (free >= needed) return;
+  throw deviceError('no-space', 'the store has too little free space for a safe run: nothing was changed', {
+    expected: needed,
+    actual: free,
+    hint: 'free some space on the datastore; the journal and newly used blocks of a thin disk need it',
+  });
+}
+
+/** Bytes of holes that a copy fills. Where the target covers its own source there is data already. */
+export async function holesFilledBy(device: BlockDevice, operation: Operation): Promise<number> {
+  if (operation.op !== 'copy' || !device.capabilities.dataRanges) return 0;
+  const { from, to, length } = operation;
+  let holes = 0;
+  for (const part of complement([{ at: from, length }], { at: to, length })) {
+    const inside = Math.min(rangeEnd(part), device.sizeBytes) - part.at;
+    const data = inside > 0 ? await device.dataRanges(part.at, inside) : [];
+    holes += part.length - data.reduce((total, range) => total + range.length, 0);
+  }
+  return holes;
+}

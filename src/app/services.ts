@@ -1,0 +1,23 @@
+import type { Reason } from '../core/errors.js';
+import type { RunProgress } from '../execute/runner.js';
+import type { Plan } from '../plan/types.js';
+
+/** What the surroundings give to a use case: clock, chance, people. Tests give their own. */
+export interface Services {
+  readonly version: string;
+  /** Milliseconds since 1970. */
+  now(): number;
+  /** [0, 1) */
+  random(): number;
+  /** Largest resident size of this process so far, in bytes. */
+  peakMemoryBytes(): number;
+  /** Aborted when the user asks to stop. */
+  readonly signal: AbortSignal;
+  /** Shows the plan and asks; false: the user said no. */
+  confirm(plan: Plan): Promise<boolean>;
+  onProgress(progress: RunProgress | { readonly why: string }): void;
+  /** From here on an interrupted run must be resumed. */
+  onInFlight?(disk: string): void;
+  /** Something worth saying now, before the result. */
+  onNote?(note: Reason): void;
+}

@@ -1,0 +1,30 @@
+import { resolve } from 'node:path';
+import { unsupported } from '../core/errors.js';
+import type { Store } from '../device/store.js';
+import { localStore } from './local/local-store.js';
+
+/** A target as the user wrote it, taken apart. */
+export interface Location {
+  readonly store: Store;
+  /** The store's own absolute path. */
+  readonly path: string;
+}
+
+/** Opens the store behind a scheme. */
+type Opener = (target: string) => Promise<Location>;
+
+/** One line a scheme; what has none is a path. */
+const SCHEMES: ReadonlyMap<string, Opener> = new Map();
+
+const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i;
+
+/** The store and path of a target: `sftp://...` goes to its backend, everything else is a local path. */
+export async function locate(target: string): Promise<Location> {
+  const scheme = SCHEME.exec(target)?.[1]?.toLowerCase();
+  if (scheme === undefined) return { store: localStore, path: resolve(target) };
+  const open = SCHEMES.get(scheme);
+  if (open !== undefined) return open(target);
+  throw unsupported('scheme', `targets of the scheme ${scheme} are not supported by this version`, {
+    hint: 'mount the datastore and give its path',
+  });
+}

@@ -1,0 +1,93 @@
+import type { Command } from 'commander';
+import {
+  type ChangeFlags,
+  type CommonOptions,
+  type LayoutFlags,
+  targetArgument,
+  withBoundary,
+  withChangeOptions,
+  withCommonOptions,
+  withLayoutOptions,
+} from './options.js';
+import type { Surroundings } from './surroundings.js';
+
+/** Declares all commands. What a command needs is loaded only when it is chosen: the start stays quick. */
+export function addCommands(program: Command, around: Surroundings): void {
+  addScan(program, around);
+  addPlan(program, around);
+  addAlign(program, around);
+  addMoveExtents(program, around);
+  addResume(program, around);
+}
+
+function addScan(program: Command, around: Surroundings): void {
+  withBoundary(withCommonOptions(program.command('scan <target...>')))
+    .description('what is there: layout, alignment, usage, what can be reclaimed')
+    .option('--check', 'exit with 3 when a partition is misaligned or space can be reclaimed')
+    .option('--details', 'a block for every disk, however many there are')
+    .option('--sort <key>', 'path, size or reclaimable', 'path')
+    .action(async (targets: string[], options: ScanFlags) => {
+      const { runScan } = await import('./run-scan.js');
+      await runScan(targets, options, around);
+    });
+}
+
+function addPlan(program: Command, around: Surroundings): void {
+  withLayoutOptions(withCommonOptions(program.command('plan <disk>')))
+    .description('what align would do, as a table or JSON; changes nothing')
+    .action(async (disk: string, options: CommonOptions & LayoutFlags) => {
+      const { runPlan } = await import('./run-change.js');
+      await runPlan(disk, options, around);
+    });
+}
+
+function addAlign(program: Command, around: Surroundings): void {
+  withLayoutOptions(withChangeOptions(program.command('align <disk>')))
+    .description('move partitions onto the boundary, in place')
+    .action(async (disk: string, options: ChangeFlags & LayoutFlags) => {
+      const { runAlign } = await import('./run-change.js');
+      await runAlign(disk, options, around);
+    });
+}
+
+function addMoveExtents(program: Command, around: Surroundings): void {
+  withBoundary(withChangeOptions(program.command('move-extents <disk>')))
+    .description('move partitions to where a plan or --to says')
+    .option('--plan <file>', 'a plan saved with: vmreclaim plan --json -o FILE')
+    .option('--to <n=lba>', 'where partition N shall start (repeatable)', targetArgument)
+    .option('--grow', 'let the disk grow when its end is in the way')
+    .action(async (disk: string, options: MoveFlags) => {
+      const { runMoveExtents } = await import('./run-change.js');
+      await runMoveExtents(disk, options, around);
+    });
+}
+
+function addResume(program: Command, around: Surroundings): void {
+  withCommonOptions(program.command('resume <disk>'))
+    .description('finish an interrupted run')
+    .action(async (disk: string, options: CommonOptions) => {
+      const { runResume } = await import('./run-change.js');
+      await runResume(disk, options, around);
+    });
+  withCommonOptions(program.command('abandon <disk>'))
+    .description('drop an interrupted run that has not changed the disk yet')
+    .option('--force', 'drop it in any case: the disk was put back from a backup')
+    .action(async (disk: string, options: CommonOptions & { force?: boolean }) => {
+      const { runAbandon } = await import('./run-change.js');
+      await runAbandon(disk, options, around);
+    });
+}
+
+export interface ScanFlags extends CommonOptions {
+  readonly boundary: number;
+  readonly check?: boolean;
+  readonly details?: boolean;
+  readonly sort: string;
+}
+
+export interface MoveFlags extends ChangeFlags {
+  readonly boundary: number;
+  readonly plan?: string;
+  readonly to?: { number: number; startLba: number }[];
+  readonly grow?: boolean;
+}

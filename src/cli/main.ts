@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { usageError } from '../core/errors.js';
+import { errorDocument, renderError } from '../report/error.js';
+import { toJson } from '../report/json.js';
+import { addCommands } from './commands.js';
+import { Signals } from './signals.js';
+import { printData, printTalk, renderOptions } from './terminal.js';
+
+/** The version in package.json, which lies two folders up in the built package. */
+function readVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  return String((JSON.parse(text) as { version?: unknown }).version);
+}
+
+/** Runs the command line and returns the exit code; never throws, never prints a stack. */
+export async function main(args: readonly string[]): Promise<number> {
+  const signals = new Signals();
+  const json = args.includes('--json');
+  let exitCode = 0;
+  try {
+    const program = buildProgram((code) => {
+      exitCode = code;
+    }, signals);
+    await program.parseAsync([...args], { from: 'user' });
+    return exitCode;
+  } catch (error) {
+    return reportFailure(error, json, signals, args.includes('--no-color'));
+  }
+}
+
+function buildProgram(setExitCode: (code: number) => void, signals: Signals): Command {
+  const version = readVersion();
+  const program = new Command('vmreclaim')
+    .description(
+      'Resizes and aligns virtual machine disks offline and in place: crash-safe, rehearsed, without root.',
+    )
+    .version(version, '-V, --version')
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => printData(text, {}), writeErr: () => undefined })
+    .showSuggestionAfterError();
+  addCommands(program, { setExitCode, signals, version });
+  return program;
+}
+
+function reportFailure(error: unknown, json: boolean, signals: Signals, noColor: boolean): number {
+  if (error instanceof CommanderError && error.exitCode === 0) return 0;
+  const stopped = signals.exitCode();
+  if (stopped !== undefined) {
+    printTalk('stopped: nothing was changed\n');
+    return stopped;
+  }
+  const shown = error instanceof CommanderError ? commandLineError(error) : error;
+  const { text, exitCode } = renderError(
+    shown,
+    renderOptions(process.stderr, noColor ? { color: false } : {}),
+  );
+  printTalk(json ? toJson(errorDocument(shown)) : text);
+  return exitCode;
+}
+
+function commandLineError(error: CommanderError) {
+  // Without a command commander prints the help as if it were an error; it has no message of its own.
+  const message =
+    error.code === 'commander.help' ? 'a command is missing' : error.message.replace(/^error: /, '');
+  return usageError('command-line', message, { hint: 'see: vmreclaim --help' });
+}

@@ -1,0 +1,105 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { VmreclaimError } from '../core/errors.js';
+import { parseSize } from '../core/size.js';
+import { isPowerOfTwo, KIB, MIB } from '../core/units.js';
+import { PROGRESS_KINDS, type ProgressKind } from './progress.js';
+import type { OutputOptions } from './terminal.js';
+
+export interface CommonOptions extends OutputOptions {
+  readonly progress: ProgressKind;
+  readonly allowOutsideExtents?: boolean;
+}
+
+export interface ChangeFlags extends CommonOptions {
+  readonly yes?: boolean;
+  readonly dryRun?: boolean;
+}
+
+export interface LayoutFlags {
+  readonly boundary: number;
+  readonly cylinders?: boolean;
+  readonly doNotAlign?: number[];
+  readonly partition?: number[];
+  readonly grow?: boolean;
+  readonly diskSize?: number;
+}
+
+const MIN_BOUNDARY_BYTES = 4 * KIB;
+const MAX_BOUNDARY_BYTES = 16 * MIB;
+const DEFAULT_BOUNDARY_BYTES = 64 * KIB;
+
+/** A size as commander wants it: a bad one is an error of that option. */
+export function sizeArgument(text: string): number {
+  try {
+    return parseSize(text);
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof VmreclaimError ? error.message : String(error));
+  }
+}
+
+function boundaryArgument(text: string): number {
+  const bytes = sizeArgument(text);
+  if (isPowerOfTwo(bytes) && bytes >= MIN_BOUNDARY_BYTES && bytes <= MAX_BOUNDARY_BYTES) return bytes;
+  throw new InvalidArgumentError('A boundary is a power of two from 4K to 16M.');
+}
+
+/** `1,3` or several of the option: numbers of partitions. */
+export function numbersArgument(text: string, before: number[] = []): number[] {
+  const numbers = text.split(',').map((part) => (/^[1-9]\d{0,2}$/.test(part) ? Number(part) : 0));
+  if (numbers.includes(0)) throw new InvalidArgumentError('Partition numbers, separated by commas.');
+  return [...before, ...numbers];
+}
+
+/** Options of every command. */
+export function withCommonOptions(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON document on stdout')
+    .option('-o, --output <file>', 'write the result to a file')
+    .addOption(
+      new Option('--progress <kind>', 'how progress is shown on stderr')
+        .choices(PROGRESS_KINDS)
+        .default('auto'),
+    )
+    .option('--quiet', 'say nothing but the result and errors')
+    .option('--no-color', 'no colours (NO_COLOR and FORCE_COLOR work too)')
+    .option('--allow-outside-extents', 'use extent files outside the folder of the descriptor');
+}
+
+/** Options of every command that changes a disk. */
+export function withChangeOptions(command: Command): Command {
+  return withCommonOptions(command)
+    .option('-y, --yes', 'go on without asking')
+    .option('-n, --dry-run', 'plan, compile and rehearse, but change nothing');
+}
+
+export function withBoundary(command: Command): Command {
+  return command.addOption(
+    new Option('--boundary <size>', 'boundary to align to: a power of two from 4K to 16M')
+      .argParser(boundaryArgument)
+      .default(DEFAULT_BOUNDARY_BYTES, '64K'),
+  );
+}
+
+/** Options that say what the layout shall be. */
+export function withLayoutOptions(command: Command): Command {
+  return withBoundary(command)
+    .option('--cylinders', 'align to cylinder boundaries instead')
+    .option('--do-not-align <n,...>', 'partitions that are not aligned', numbersArgument)
+    .option('--partition <n,...>', 'align only these partitions', numbersArgument)
+    .option('--grow', 'let the disk grow when its end is in the way')
+    .option('--disk-size <size>', 'size of the disk afterwards, at least', sizeArgument);
+}
+
+/** `3=2048`, repeatable: partition number and LBA. */
+export function targetArgument(
+  text: string,
+  before: { number: number; startLba: number }[] = [],
+): { number: number; startLba: number }[] {
+  const match = /^([1-9]\d{0,2})=(\d{1,15})$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('A target is a partition number and an LBA: 1=2048.');
+  const number = Number(match[1]);
+  if (before.some((target) => target.number === number)) {
+    throw new InvalidArgumentError(`Partition ${number} has two targets.`);
+  }
+  return [...before, { number, startLba: Number(match[2]) }];
+}

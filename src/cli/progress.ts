@@ -1,0 +1,68 @@
+import { formatPercent, formatSize } from '../core/size.js';
+import { printTalk } from './terminal.js';
+
+export const PROGRESS_KINDS = ['auto', 'bar', 'plain', 'json', 'none'] as const;
+export type ProgressKind = (typeof PROGRESS_KINDS)[number];
+
+/** What is told while something takes its time. Byte counts are there while data moves. */
+export interface ProgressEvent {
+  readonly why: string;
+  readonly phase?: number;
+  readonly phases?: number;
+  readonly bytesCopied?: number;
+  readonly bytesToCopy?: number;
+  readonly disks?: number;
+}
+
+/** Shows progress on stderr; `end` clears what must not stay. */
+export interface Progress {
+  update(event: ProgressEvent): void;
+  end(): void;
+}
+
+const SILENT: Progress = { update: () => undefined, end: () => undefined };
+/** Plain lines and JSON lines come at most this often. */
+const LINE_INTERVAL_MS = 1000;
+
+/** `auto`: a bar on a terminal, nothing elsewhere. */
+export async function startProgress(kind: ProgressKind, quiet: boolean): Promise<Progress> {
+  const shown = kind === 'auto' ? (process.stderr.isTTY === true && !quiet ? 'bar' : 'none') : kind;
+  if (shown === 'bar') return spinner();
+  if (shown === 'none') return SILENT;
+  return lines(shown === 'json' ? (event) => JSON.stringify({ event: 'progress', ...event }) : describe);
+}
+
+function lines(format: (event: ProgressEvent) => string): Progress {
+  let last = { why: '', at: 0 };
+  return {
+    update: (event) => {
+      const now = Date.now();
+      if (event.why === last.why && now - last.at < LINE_INTERVAL_MS && event.phase !== event.phases) return;
+      last = { why: event.why, at: now };
+      printTalk(`${format(event)}\n`);
+    },
+    end: () => undefined,
+  };
+}
+
+/** ora is loaded only here: it takes longer to load than a scan of one disk. */
+async function spinner(): Promise<Progress> {
+  const { default: ora } = await import('ora');
+  // Signals are ours: the spinner must not swallow Ctrl-C.
+  const spin = ora({ stream: process.stderr, discardStdin: false }).start();
+  return {
+    update: (event) => {
+      spin.text = describe(event);
+    },
+    end: () => {
+      spin.stop();
+    },
+  };
+}
+
+function describe(event: ProgressEvent): string {
+  const { why, disks, bytesCopied, bytesToCopy } = event;
+  if (disks !== undefined) return `${disks} disks: ${why}`;
+  if (bytesCopied === undefined || bytesToCopy === undefined || bytesToCopy === 0) return why;
+  return `${why}: ${formatSize(bytesCopied)} of ${formatSize(bytesToCopy)} (${formatPercent(bytesCopied, bytesToCopy)})`;
+}

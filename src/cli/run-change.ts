@@ -1,0 +1,155 @@
+import { readFile } from 'node:fs/promises';
+import { changeDisk } from '../app/change.js';
+import { type Outcome, runResult } from '../app/outcome.js';
+import { planDisk, requestFromPlan } from '../app/plan.js';
+import { abandonRun, resumeRun } from '../app/resume.js';
+import type { Services } from '../app/services.js';
+import { usageError } from '../core/errors.js';
+import type { DiskFacts } from '../inspect/types.js';
+import { parsePlan } from '../plan/plan-file.js';
+import type { LayoutRequest, Plan } from '../plan/types.js';
+import { toJson } from '../report/json.js';
+import { renderPlan } from '../report/plan-table.js';
+import { type RunResult, renderRunResult } from '../report/run-result.js';
+import type { MoveFlags } from './commands.js';
+import { askToGoOn } from './confirm.js';
+import type { ChangeFlags, CommonOptions, LayoutFlags } from './options.js';
+import { type Progress, startProgress } from './progress.js';
+import type { Surroundings } from './surroundings.js';
+import { printData, printTalk, renderOptions } from './terminal.js';
+
+const outside = (flags: CommonOptions) =>
+  flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {};
+
+function alignRequest(flags: LayoutFlags): LayoutRequest {
+  return {
+    command: 'align',
+    boundaryBytes: flags.boundary,
+    cylinders: flags.cylinders === true,
+    doNotAlign: flags.doNotAlign ?? [],
+    only: flags.partition ?? [],
+    targets: [],
+    grow: flags.grow === true,
+    diskSizeBytes: flags.diskSize ?? null,
+  };
+}
+
+export async function runPlan(
+  disk: string,
+  flags: CommonOptions & LayoutFlags,
+  around: Surroundings,
+): Promise<void> {
+  const plan = await planDisk(disk, alignRequest(flags), outside(flags), around.signals.signal);
+  if (flags.json === true) printData(toJson(plan), flags);
+  else printData(renderPlan(plan, renderOptions(process.stdout, flags)).text, flags);
+}
+
+export async function runAlign(
+  disk: string,
+  flags: ChangeFlags & LayoutFlags,
+  around: Surroundings,
+): Promise<void> {
+  await runChange(disk, () => alignRequest(flags), 'align', flags, around);
+}
+
+export async function runMoveExtents(disk: string, flags: MoveFlags, around: Surroundings): Promise<void> {
+  const request = await moveRequest(flags);
+  await runChange(disk, request, 'move-extents', flags, around);
+}
+
+async function moveRequest(flags: MoveFlags): Promise<(facts: DiskFacts) => LayoutRequest> {
+  if ((flags.plan === undefined) === (flags.to === undefined)) {
+    throw usageError('move-target', 'move-extents needs either --plan FILE or --to N=LBA');
+  }
+  if (flags.plan !== undefined) {
+    const plan = parsePlan(await readPlanFile(flags.plan));
+    return (facts) => requestFromPlan(plan, facts);
+  }
+  const targets = (flags.to ?? []).map((target) => ({ ...target, sectorCount: null, ebrLba: null }));
+  const base = alignRequest({ boundary: flags.boundary, ...(flags.grow === true ? { grow: true } : {}) });
+  return () => ({ ...base, command: 'move-extents', targets });
+}
+
+async function readPlanFile(path: string): Promise<string> {
+  try {
+    return await readFile(path === '-' ? '/dev/stdin' : path, 'utf8');
+  } catch (error) {
+    throw usageError('plan-file', `the plan file cannot be read: ${path}`, { cause: error });
+  }
+}
+
+async function runChange(
+  disk: string,
+  request: (facts: DiskFacts) => LayoutRequest,
+  command: RunResult['command'],
+  flags: ChangeFlags,
+  around: Surroundings,
+): Promise<void> {
+  const dryRun = flags.dryRun === true;
+  const result = await withServices(flags, around, (services) =>
+    changeDisk(disk, request, { ...outside(flags), dryRun }, services),
+  );
+  printResult(result, command, flags, around);
+}
+
+export async function runResume(disk: string, flags: CommonOptions, around: Surroundings): Promise<void> {
+  const result = await withServices(flags, around, (services) => resumeRun(disk, outside(flags), services));
+  printResult(result, 'resume', flags, around);
+}
+
+export async function runAbandon(
+  disk: string,
+  flags: CommonOptions & { force?: boolean },
+  around: Surroundings,
+): Promise<void> {
+  const dropped = await abandonRun(disk, flags.force === true, outside(flags));
+  const document = { formatVersion: 1, command: 'abandon', ...dropped, status: 'done' };
+  printData(flags.json === true ? toJson(document) : `run ${dropped.runId} was dropped\n`, flags);
+  around.setExitCode(0);
+}
+
+function printResult(
+  value: Outcome,
+  command: RunResult['command'],
+  flags: CommonOptions,
+  around: Surroundings,
+): void {
+  const result = runResult(value, command);
+  const { text, exitCode } = renderRunResult(result, renderOptions(process.stdout, flags));
+  printData(flags.json === true ? toJson(result) : text, flags);
+  around.setExitCode(exitCode);
+}
+
+async function withServices(
+  flags: ChangeFlags,
+  around: Surroundings,
+  work: (services: Services) => Promise<Outcome>,
+): Promise<Outcome> {
+  let progress: Progress | undefined;
+  const services: Services = {
+    version: around.version,
+    now: Date.now,
+    random: Math.random,
+    peakMemoryBytes: () => process.resourceUsage().maxRSS * 1024,
+    signal: around.signals.signal,
+    confirm: async (plan) => {
+      showPlan(plan, flags);
+      const yes = await askToGoOn('Go on?', flags.yes === true, around.signals.signal);
+      progress ??= await startProgress(flags.progress, flags.quiet === true);
+      return yes;
+    },
+    onProgress: (event) => progress?.update(event),
+    onInFlight: (disk) => around.signals.setInFlight(disk),
+  };
+  // A resume and a dry run ask nothing, so their progress begins at once.
+  if (flags.dryRun === true || flags.yes === undefined) {
+    progress = flags.dryRun === true ? await startProgress(flags.progress, flags.quiet === true) : undefined;
+  }
+  return work(services).finally(() => progress?.end());
+}
+
+/** Before the question, so on stderr: stdout is for the result. */
+function showPlan(plan: Plan, flags: CommonOptions): void {
+  if (flags.quiet === true) return;
+  printTalk(renderPlan(plan, renderOptions(process.stderr, flags)).text);
+}

@@ -1,0 +1,47 @@
+import { printTalk } from './terminal.js';
+
+/** Exit codes of a process that a signal ended: 128 and its number. */
+const SIGNAL_EXIT = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+type StopSignal = keyof typeof SIGNAL_EXIT;
+
+/** Exit code of a run that a second signal cut short: its journal tells how to go on. */
+const EXIT_RESUMABLE = 9;
+
+/** Listens for signals: the first one asks for a stop, a second one ends the process at once. */
+export class Signals {
+  private readonly controller = new AbortController();
+  private received: StopSignal | undefined;
+  private inFlight: string | undefined;
+
+  constructor() {
+    for (const name of Object.keys(SIGNAL_EXIT) as StopSignal[]) {
+      process.on(name, () => this.receive(name));
+    }
+  }
+
+  get signal(): AbortSignal {
+    return this.controller.signal;
+  }
+
+  /** From now on a stop leaves a run that must be resumed. */
+  setInFlight(disk: string): void {
+    this.inFlight = disk;
+  }
+
+  /** 130 or 143 when a signal stopped something that was not in flight; undefined otherwise. */
+  exitCode(): number | undefined {
+    return this.received === undefined || this.inFlight !== undefined
+      ? undefined
+      : SIGNAL_EXIT[this.received];
+  }
+
+  private receive(name: StopSignal): void {
+    if (this.received !== undefined)
+      process.exit(this.inFlight === undefined ? SIGNAL_EXIT[name] : EXIT_RESUMABLE);
+    this.received = name;
+    if (this.inFlight !== undefined) {
+      printTalk(`\n${name}: stopping at the next checkpoint; then: vmreclaim resume '${this.inFlight}'\n`);
+    }
+    this.controller.abort(new Error(`stopped by ${name}`));
+  }
+}

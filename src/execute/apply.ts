@@ -1,0 +1,154 @@
+import { conflict, internalError } from '../core/errors.js';
+import type { Overlay } from '../device/overlay.js';
+import type { Store } from '../device/store.js';
+import type { BlockDevice } from '../device/types.js';
+import type { FileOperation, Operation, Phase } from '../program/types.js';
+import type { Counters } from './types.js';
+
+/** Accesses under way at once: enough to keep a disk busy, few enough to stay sequential. */
+const CONCURRENCY = 4;
+/** Descriptors and .vmx files are a few KiB. */
+const MAX_TEXT_BYTES = 1024 * 1024;
+
+/** A copy, or a part of one, with its place in the buffer. */
+interface Transfer {
+  readonly from: number;
+  readonly to: number;
+  readonly bytes: Uint8Array;
+}
+
+/** Runs `work` over all items, a few at a time; the first failure stops the rest and is thrown. */
+async function forAll<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  let next = 0;
+  let failed = false;
+  const worker = async (): Promise<void> => {
+    while (!failed) {
+      const item = items[next++];
+      if (item === undefined) return;
+      try {
+        await work(item);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const results = await Promise.allSettled(Array.from({ length: CONCURRENCY }, worker));
+  const failure = results.find((result) => result.status === 'rejected');
+  if (failure !== undefined) throw failure.reason;
+}
+
+/** Splits the copies of a phase into batches that fit into the buffer. */
+function* batches(phase: Phase, buffer: Uint8Array): Generator<Transfer[]> {
+  let batch: Transfer[] = [];
+  let filled = 0;
+  for (const operation of phase.operations) {
+    if (operation.op !== 'copy') continue;
+    for (let done = 0; done < operation.length; ) {
+      const length = Math.min(operation.length - done, buffer.length - filled);
+      const bytes = buffer.subarray(filled, filled + length);
+      batch.push({ from: operation.from + done, to: operation.to + done, bytes });
+      done += length;
+      filled += length;
+      if (filled < buffer.length) continue;
+      yield batch;
+      batch = [];
+      filled = 0;
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Reads the sources of a phase that spills into the buffer, one behind the other; the part that was filled. */
+export async function gather(device: BlockDevice, phase: Phase, buffer: Uint8Array): Promise<Uint8Array> {
+  let filled = 0;
+  for (const batch of batches(phase, buffer)) {
+    if (filled > 0) throw internalError('spill', 'a phase that spills is larger than the buffer');
+    await forAll(batch, ({ from, bytes }) => device.readInto(from, bytes));
+    filled = batch.reduce((total, { bytes }) => total + bytes.length, 0);
+  }
+  return buffer.subarray(0, filled);
+}
+
+/** Writes gathered bytes to the targets of the phase. */
+export async function scatter(device: BlockDevice, phase: Phase, buffer: Uint8Array): Promise<void> {
+  for (const batch of batches(phase, buffer)) {
+    await forAll(batch, ({ to, bytes }) => device.writeAt(to, bytes));
+  }
+}
+
+/** Copies of a phase that does not spill. */
+export async function copyAll(device: BlockDevice, phase: Phase, buffer: Uint8Array): Promise<void> {
+  for (const batch of batches(phase, buffer)) {
+    await forAll(batch, ({ from, bytes }) => device.readInto(from, bytes));
+    await forAll(batch, ({ to, bytes }) => device.writeAt(to, bytes));
+  }
+}
+
+/** Everything of a phase but its copies. */
+export async function applyOthers(device: BlockDevice, store: Store, phase: Phase): Promise<void> {
+  for (const operation of phase.operations) {
+    if (operation.op !== 'copy') await applyOne(device, store, operation);
+  }
+}
+
+async function applyOne(
+  device: BlockDevice,
+  store: Store,
+  operation: Exclude<Operation, { op: 'copy' }>,
+): Promise<void> {
+  switch (operation.op) {
+    case 'write':
+      return device.writeAt(operation.at, operation.bytes);
+    case 'discard':
+      return device.discard(operation.at, operation.length);
+    case 'resize':
+      return operation.to === device.sizeBytes ? undefined : device.resize(operation.to);
+    default:
+      return applyToFile(store, operation);
+  }
+}
+
+/** Each of them may have been done already, completely or not at all: all are atomic. */
+async function applyToFile(store: Store, operation: FileOperation): Promise<void> {
+  if (operation.op === 'remove') return store.remove(operation.file);
+  if (operation.op === 'rename') {
+    const { from, to } = operation;
+    const there = (await store.stat(from)) !== undefined;
+    if (!there && (await store.stat(to)) !== undefined) return undefined;
+    return store.rename(from, to);
+  }
+  const now = await store.readFile(operation.file, MAX_TEXT_BYTES);
+  if (Buffer.compare(now, operation.after) === 0) return undefined;
+  if (Buffer.compare(now, operation.before) !== 0) {
+    throw conflict('file-changed', 'a file was changed by somebody else while the run was in flight', {
+      path: operation.file,
+    });
+  }
+  return store.replaceFile(operation.file, operation.after);
+}
+
+/** What a phase adds to the counters. */
+export function countPhase(counters: Counters, phase: Phase): Counters {
+  let { bytesCopied, bytesWritten, bytesDiscarded } = counters;
+  for (const operation of phase.operations) {
+    if (operation.op === 'copy') bytesCopied += operation.length;
+    if (operation.op === 'copy') bytesWritten += operation.length;
+    if (operation.op === 'write') bytesWritten += operation.bytes.length;
+    if (operation.op === 'discard') bytesDiscarded += operation.length;
+  }
+  return { bytesCopied, bytesWritten, bytesDiscarded };
+}
+
+/**
+ * Applies a phase to an overlay, as the runner would: all sources are looked up before the first target changes,
+ * and copies become aliases. Operations on files are left out.
+ */
+export async function rehearsePhase(overlay: Overlay, phase: Phase): Promise<void> {
+  await overlay.copyTogether(phase.operations.filter((operation) => operation.op === 'copy'));
+  for (const operation of phase.operations) {
+    if (operation.op === 'write') await overlay.writeAt(operation.at, operation.bytes);
+    else if (operation.op === 'discard') await overlay.discard(operation.at, operation.length);
+    else if (operation.op === 'resize') await overlay.resize(operation.to);
+  }
+}

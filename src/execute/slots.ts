@@ -1,0 +1,115 @@
+import { crc32 } from '../codec/checksum.js';
+import { internalError } from '../core/errors.js';
+import { KIB, MIB } from '../core/units.js';
+import type { StoreFile } from '../device/store.js';
+import { decodeSlot, encodeSlot } from './record.js';
+import type { Checkpoint, Counters } from './types.js';
+
+/** A slot has a block of the file system to itself: tearing one write cannot reach the other slot. */
+const SLOT_BYTES = 4 * KIB;
+
+/** Two alternating slots; the whole one with the higher sequence number counts. */
+export class CheckpointFile {
+  constructor(private readonly file: StoreFile) {}
+
+  static async allocate(file: StoreFile): Promise<void> {
+    await writeZeros(file, 2 * SLOT_BYTES);
+    const first: Checkpoint = { sequence: 0, phase: 0, offset: 0, started: false, ...NOTHING_DONE };
+    await file.writeAt(0, encodeSlot(first, SLOT_BYTES));
+    await file.flush();
+    await file.close();
+  }
+
+  /** The newest whole checkpoint; undefined when both slots are unreadable. */
+  async read(): Promise<Checkpoint | undefined> {
+    let newest: Checkpoint | undefined;
+    for (const slot of [0, 1]) {
+      const found = decodeSlot(await this.file.readAt(slot * SLOT_BYTES, SLOT_BYTES)) as
+        | Checkpoint
+        | undefined;
+      if (found !== undefined && (newest === undefined || found.sequence > newest.sequence)) newest = found;
+    }
+    return newest;
+  }
+
+  /** Durable when it returns. */
+  async write(checkpoint: Checkpoint): Promise<void> {
+    await this.file.writeAt((checkpoint.sequence % 2) * SLOT_BYTES, encodeSlot(checkpoint, SLOT_BYTES));
+    await this.file.flush();
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+}
+
+export const NOTHING_DONE: Counters = { bytesCopied: 0, bytesWritten: 0, bytesDiscarded: 0 };
+
+/** The record before spilled bytes: it says that everything before its phase is durable, like a checkpoint. */
+export interface SpillRecord extends Counters {
+  readonly phase: number;
+  readonly offset: number;
+  readonly length: number;
+  readonly crc: number;
+}
+
+/**
+ * Two alternating areas for the source bytes of phases that spill. While one is written the other still holds the
+ * phase before it, which may not be flushed to the disk completely.
+ */
+export class SpillFile {
+  constructor(
+    private readonly file: StoreFile,
+    private readonly capacity: number,
+  ) {}
+
+  /** Writes zeros rather than a hole: the room must be there before the run begins. */
+  static async allocate(file: StoreFile, capacity: number): Promise<void> {
+    if (capacity > 0) await writeZeros(file, 2 * (SLOT_BYTES + capacity));
+    await file.flush();
+    await file.close();
+  }
+
+  /** Saves the bytes; durable when it returns. */
+  async save(record: Omit<SpillRecord, 'length' | 'crc'>, bytes: Uint8Array): Promise<void> {
+    if (bytes.length > this.capacity) throw internalError('journal', 'a spill is larger than its area');
+    const at = this.areaAt(record.phase);
+    const whole: SpillRecord = { ...record, length: bytes.length, crc: crc32(bytes) };
+    await this.file.writeAt(at + SLOT_BYTES, bytes);
+    await this.file.writeAt(at, encodeSlot(whole, SLOT_BYTES));
+    await this.file.flush();
+  }
+
+  /** The newest whole spill of the phase `from` or a later one, its bytes in `buffer`. */
+  async newest(from: number, buffer: Uint8Array): Promise<SpillRecord | undefined> {
+    const records: SpillRecord[] = [];
+    for (const area of this.capacity > 0 ? [0, 1] : []) {
+      const slot = await this.file.readAt(this.areaAt(area), SLOT_BYTES);
+      const found = decodeSlot(slot) as SpillRecord | undefined;
+      if (found !== undefined && found.phase >= from && found.length <= this.capacity) records.push(found);
+    }
+    records.sort((a, b) => b.phase - a.phase);
+    for (const record of records) {
+      const bytes = buffer.subarray(0, record.length);
+      await this.file.readInto(this.areaAt(record.phase) + SLOT_BYTES, bytes);
+      if (crc32(bytes) === record.crc) return record;
+    }
+    return undefined;
+  }
+
+  close(): Promise<void> {
+    return this.file.close();
+  }
+
+  private areaAt(phase: number): number {
+    return (phase % 2) * (SLOT_BYTES + this.capacity);
+  }
+}
+
+async function writeZeros(file: StoreFile, length: number): Promise<void> {
+  await file.resize(length);
+  const zeros = new Uint8Array(Math.min(length, MIB));
+  for (let at = 0; at < length; at += zeros.length) {
+    await file.writeAt(at, zeros.subarray(0, Math.min(zeros.length, length - at)));
+  }
+}

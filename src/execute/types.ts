@@ -1,0 +1,50 @@
+import type { Reason } from '../core/errors.js';
+import type { Plan, PlannedFixup } from '../plan/types.js';
+
+/** What a run comes to; known when its program is compiled. */
+export interface RunTotals {
+  readonly phases: number;
+  readonly bytesToCopy: number;
+  readonly bytesToDiscard: number;
+  /** Bytes of the largest phase that spills: size of a spill slot. */
+  readonly spillBytes: number;
+}
+
+/** A file that holds bytes of the disk, as the run found it. */
+export interface RunExtent {
+  readonly path: string;
+  readonly sizeBytes: number;
+  readonly inode: string;
+}
+
+/** `run.json`: what a run is about. */
+export interface RunHeader {
+  readonly formatVersion: 1;
+  readonly runId: string;
+  readonly version: string;
+  readonly startedAt: string;
+  /** The disk as the user called it. */
+  readonly disk: string;
+  readonly extents: readonly RunExtent[];
+  readonly plan: Plan;
+  readonly fixups: readonly PlannedFixup[];
+  readonly warnings: readonly Reason[];
+  readonly totals: RunTotals;
+}
+
+/** What has been done so far; part of every checkpoint. */
+export interface Counters {
+  readonly bytesCopied: number;
+  readonly bytesWritten: number;
+  readonly bytesDiscarded: number;
+}
+
+/** Where a run stands: all phases before `phase` are durable. */
+export interface Checkpoint extends Counters {
+  readonly sequence: number;
+  readonly phase: number;
+  /** Where the record of that phase begins in the program. */
+  readonly offset: number;
+  /** A phase that changes the disk may have begun: the run can no longer be dropped. */
+  readonly started: boolean;
+}

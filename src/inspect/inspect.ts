@@ -1,0 +1,151 @@
+import type { Reason } from '../core/errors.js';
+import { lba, lbaToBytes } from '../core/units.js';
+import type { Reader } from '../device/types.js';
+import { windowReader } from '../device/window.js';
+import type { Disk, DiskSource } from '../disk/types.js';
+import { gptTypeName } from '../formats/gpt/index.js';
+import { mbrTypeName } from '../formats/mbr/index.js';
+import type { FilesystemFacts } from '../formats/types.js';
+import { bootGapEnd } from './boot-gap.js';
+import { foreignReasons } from './foreign.js';
+import { probeFilesystem } from './registry.js';
+import { readTables, type Tables } from './tables.js';
+import type { DiskFacts, PartitionFacts } from './types.js';
+
+export interface InspectOptions {
+  /** Also look at what a change must respect: reads up to 1 MiB before the first partition. */
+  readonly forChange?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Looks at a disk: tables, partitions, file systems. Reads metadata only. Contradictions in tables end as state
+ * `damaged` with reasons; a store that cannot be read is an error.
+ */
+export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Promise<DiskFacts> {
+  const { source, device } = disk;
+  const tables = await readTables(device);
+  const partitions: PartitionFacts[] = [];
+  for (const entry of entriesOf(tables)) {
+    options.signal?.throwIfAborted();
+    partitions.push({ ...entry, filesystem: await filesystemOf(device, entry, tables.sectorSize) });
+  }
+  const foreign = await foreignReasons(device, tables);
+  const gapEnd = options.forChange === true ? await bootGapEnd(device, tables) : 1;
+  return {
+    ...describeSource(source),
+    sizeBytes: device.sizeBytes,
+    sectorSize: tables.sectorSize,
+    table: tables.kind,
+    mbr: tables.mbr,
+    gpt: tables.gpt,
+    geometry: geometryOf(source, tables),
+    usable: usableSectors(device, tables, gapEnd),
+    partitions,
+    identity: {
+      sizeBytes: device.sizeBytes,
+      contentId: source.descriptor?.parsed.cid ?? null,
+      diskId: tables.diskId,
+      tableChecksum: tables.checksum,
+    },
+    ...stateOf(source.reasons, tables, foreign),
+    warnings: [...source.warnings, ...tables.warnings],
+  };
+}
+
+/** Facts of a disk whose bytes are not looked at: a sparse format, a descriptor that cannot be used. */
+export function factsWithoutContent(source: DiskSource): DiskFacts {
+  return {
+    ...describeSource(source),
+    sizeBytes: source.sizeBytes,
+    sectorSize: 512,
+    table: 'none',
+    mbr: null,
+    gpt: null,
+    geometry: { heads: 255, sectorsPerTrack: 63 },
+    usable: { first: lba(1), end: lba(Math.floor(source.sizeBytes / 512)) },
+    partitions: [],
+    identity: { sizeBytes: source.sizeBytes, contentId: null, diskId: null, tableChecksum: 0 },
+    state: source.reasons.some(({ code }) => code === 'interrupted') ? 'interrupted' : 'refused',
+    reasons: source.reasons,
+    warnings: source.warnings,
+  };
+}
+
+function describeSource(source: DiskSource) {
+  return {
+    path: source.path,
+    createType: source.createType,
+    allocatedBytes: source.allocatedBytes,
+    vm: source.vm,
+    changeTracking: source.changeTracking !== null,
+  };
+}
+
+type Entry = Omit<PartitionFacts, 'filesystem'>;
+
+function entriesOf({ mbr, gpt, kind }: Tables): Entry[] {
+  if (kind === 'gpt' && gpt !== null) {
+    return gpt.partitions.map(({ number, typeGuid, startLba, sectorCount, attributes }) => ({
+      number,
+      kind: 'gpt',
+      type: typeGuid,
+      typeName: gptTypeName(typeGuid),
+      // Bit 2 is the GPT's "legacy BIOS bootable" (UEFI specification, table of partition attributes).
+      active: (attributes & 4n) !== 0n,
+      startLba,
+      sectorCount,
+      ebrLba: null,
+    }));
+  }
+  if (kind !== 'mbr' || mbr === null) return [];
+  return mbr.partitions.map((partition) => ({
+    ...partition,
+    type: `0x${partition.type.toString(16).padStart(2, '0')}`,
+    typeName: mbrTypeName(partition.type),
+  }));
+}
+
+async function filesystemOf(
+  device: Reader,
+  entry: Entry,
+  sectorSize: number,
+): Promise<FilesystemFacts | null> {
+  const at = lbaToBytes(entry.startLba, sectorSize);
+  const length = entry.sectorCount * sectorSize;
+  // A partition that leaves the disk is reported by its table; there is nothing whole to look at.
+  if (entry.kind === 'extended' || length === 0 || at + length > device.sizeBytes) return null;
+  const volume = windowReader(device, at, length, `partition ${entry.number}`);
+  return (await probeFilesystem(volume))?.facts ?? null;
+}
+
+function geometryOf(source: DiskSource, { mbr }: Tables): DiskFacts['geometry'] {
+  const stated = source.descriptor?.parsed.geometry;
+  if (mbr?.geometry) return mbr.geometry;
+  if (stated && stated.heads > 0 && stated.sectors > 0) {
+    return { heads: stated.heads, sectorsPerTrack: stated.sectors };
+  }
+  return { heads: 255, sectorsPerTrack: 63 };
+}
+
+function usableSectors(device: Reader, tables: Tables, gapEnd: number): DiskFacts['usable'] {
+  const sectors = Math.floor(device.sizeBytes / tables.sectorSize);
+  if (tables.gpt !== null && tables.kind === 'gpt') {
+    return { first: tables.gpt.firstUsable, end: lba(tables.gpt.lastUsable + 1) };
+  }
+  const starts = tables.mbr?.partitions.map(({ startLba }) => startLba) ?? [];
+  // Boot code lives behind the MBR: the first track is never given to a partition that was not there already.
+  const track = Math.min(63, ...starts);
+  return { first: lba(Math.max(1, track, Math.min(gapEnd, ...starts))), end: lba(sectors) };
+}
+
+function stateOf(
+  source: readonly Reason[],
+  tables: Tables,
+  foreign: readonly Reason[],
+): Pick<DiskFacts, 'state' | 'reasons'> {
+  const reasons = [...source, ...tables.damage, ...foreign];
+  if (source.some(({ code }) => code === 'interrupted')) return { state: 'interrupted', reasons };
+  if (tables.damage.length > 0) return { state: 'damaged', reasons };
+  return { state: reasons.length > 0 ? 'refused' : 'ready', reasons };
+}

@@ -1,0 +1,83 @@
+import type { Reason } from '../core/errors.js';
+import type { DiskFacts } from '../inspect/types.js';
+import { isChanged, placeOf } from './check.js';
+import type { Places } from './place.js';
+import type { PlannedFixup, PlannedMove } from './types.js';
+
+/** File systems that keep the start of their partition in the boot sector. */
+const KEEPS_HIDDEN_SECTORS = new Set(['ntfs', 'fat12', 'fat16', 'fat32', 'exfat']);
+
+/** What else changes with the layout, as sentences; the compiler says afterwards what it really wrote. */
+export function plannedFixups(facts: DiskFacts, places: Places, sizeBytes: number): PlannedFixup[] {
+  return [
+    ...volumeFixups(facts, places),
+    ...tableFixups(facts, places, sizeBytes),
+    ...fileFixups(facts, sizeBytes),
+  ];
+}
+
+function volumeFixups(facts: DiskFacts, places: Places): PlannedFixup[] {
+  return facts.partitions.flatMap((partition) => {
+    const kind = partition.filesystem?.kind;
+    const to = placeOf(places, partition).startLba;
+    if (kind === undefined || !KEEPS_HIDDEN_SECTORS.has(kind) || !isChanged(facts, places, partition))
+      return [];
+    const message = `hidden sectors in the boot sectors follow the partition: ${partition.startLba} -> ${to}`;
+    return [{ kind: 'hidden-sectors', partition: partition.number, message }];
+  });
+}
+
+function tableFixups(facts: DiskFacts, places: Places, sizeBytes: number): PlannedFixup[] {
+  const changes = facts.partitions.some((partition) => isChanged(facts, places, partition));
+  if (!changes && (facts.table !== 'gpt' || sizeBytes === facts.sizeBytes)) return [];
+  const message =
+    facts.table === 'gpt'
+      ? 'both copies of the GPT are written anew; slots, GUIDs and names stay'
+      : 'MBR and EBR entries get the new places, with CHS values in the table’s own style; slots and disk signature stay';
+  return [{ kind: 'partition-table', partition: null, message }];
+}
+
+function fileFixups(facts: DiskFacts, sizeBytes: number): PlannedFixup[] {
+  const fixups: PlannedFixup[] = [];
+  const add = (kind: string, message: string) => fixups.push({ kind, partition: null, message });
+  if (sizeBytes !== facts.sizeBytes)
+    add('disk-size', `the disk grows from ${facts.sizeBytes} to ${sizeBytes} bytes`);
+  if (facts.createType === 'raw') return fixups;
+  add(
+    'content-id',
+    'the descriptor gets a new content id, so that no forgotten snapshot can be used with the changed disk',
+  );
+  if (facts.changeTracking) {
+    add(
+      'change-tracking',
+      'changed block tracking is switched off and its file removed: it cannot know of this change',
+    );
+  }
+  return fixups;
+}
+
+/** What the operator should know before saying yes. */
+export function plannedWarnings(facts: DiskFacts, moves: readonly PlannedMove[]): Reason[] {
+  const warnings = [...facts.warnings];
+  const movesNtfs = moves.some(({ number }) => kindOf(facts, number) === 'ntfs');
+  if (facts.table === 'mbr' && movesNtfs) {
+    warnings.push({
+      code: 'windows-boot-entries',
+      message:
+        'Windows on an MBR disk finds its volumes by disk signature and byte offset: BCD, MountedDevices and ReAgent.xml still name the old offset',
+      hint: 'keep a Windows installation disk at hand (bootrec /rebuildbcd), or do not align the system partition yet',
+    });
+  }
+  if (facts.changeTracking) {
+    warnings.push({
+      code: 'change-tracking-reset',
+      message: 'incremental backups that rely on changed block tracking would miss this change',
+      hint: 'enable change tracking again afterwards and run a full backup',
+    });
+  }
+  return warnings;
+}
+
+function kindOf(facts: DiskFacts, number: number): string | undefined {
+  return facts.partitions.find((partition) => partition.number === number)?.filesystem?.kind;
+}

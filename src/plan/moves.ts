@@ -1,0 +1,90 @@
+import { refused } from '../core/errors.js';
+import { lba, MIB } from '../core/units.js';
+import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
+import { placeOf } from './check.js';
+import { byStart, type Places } from './place.js';
+import type { MoveMode, PlannedMove } from './types.js';
+
+/**
+ * A window of a direct move may be as long as the distance it moves by, and costs two flushes. From this
+ * distance on that is cheap; below it larger windows with a copy in the journal are faster.
+ */
+const DIRECT_DISTANCE_BYTES = 16 * MIB;
+/** Bytes of a window in the journal: large enough to keep the disk busy, small enough for 100 MiB of memory. */
+export const JOURNALED_WINDOW_BYTES = 16 * MIB;
+/** A direct window is not longer than this, whatever the distance: what a crash costs. */
+const DIRECT_WINDOW_BYTES = 256 * MIB;
+
+/** What the time estimate assumes. A guess that is said to be one: the store decides. */
+export interface Rates {
+  readonly bytesPerSecond: number;
+  readonly secondsPerFlush: number;
+}
+
+export const DEFAULT_RATES: Rates = { bytesPerSecond: 200 * MIB, secondsPerFlush: 0.01 };
+
+interface Pending {
+  readonly partition: PartitionFacts;
+  readonly toLba: number;
+}
+
+/**
+ * The moves in the order they must run. By start: a left move runs at once, a right move after everything it
+ * would run over has moved away. Where partitions change places in a circle there is no such order: refused.
+ */
+export function planMoves(facts: DiskFacts, places: Places, rates: Rates): PlannedMove[] {
+  let waiting = byStart(facts.partitions)
+    .filter(({ kind }) => kind !== 'extended')
+    .map((partition) => ({ partition, toLba: placeOf(places, partition).startLba }))
+    .filter(({ partition, toLba }) => toLba !== partition.startLba);
+  const ordered: Pending[] = [];
+  while (waiting.length > 0) {
+    const next = waiting.find((move) => waiting.every((other) => other === move || !runsOver(move, other)));
+    if (next === undefined) throw circle(waiting);
+    ordered.push(next);
+    waiting = waiting.filter((move) => move !== next);
+  }
+  return ordered.map((move) => describe(facts, move, rates));
+}
+
+/** Would the move write where the other partition still has its data? */
+function runsOver(move: Pending, other: Pending): boolean {
+  const { startLba, sectorCount } = other.partition;
+  return move.toLba < startLba + sectorCount && startLba < move.toLba + move.partition.sectorCount;
+}
+
+function circle(moves: readonly Pending[]): Error {
+  const numbers = moves.map(({ partition }) => partition.number).join(', ');
+  return refused('circular-move', `partitions ${numbers} would have to pass through each other`, {
+    hint: 'move one of them to free space in a first run, then the others',
+  });
+}
+
+function describe(facts: DiskFacts, { partition, toLba }: Pending, rates: Rates): PlannedMove {
+  const size = partition.sectorCount * facts.sectorSize;
+  const distance = Math.abs(toLba - partition.startLba) * facts.sectorSize;
+  const copies = partition.filesystem?.move.copies ?? 'all';
+  const bytesToCopy = copies === 'used' ? Math.min(size, partition.filesystem?.usedBytes ?? size) : size;
+  const mode: MoveMode = distance >= Math.min(DIRECT_DISTANCE_BYTES, size) ? 'direct' : 'journaled';
+  const windowBytes = mode === 'direct' ? Math.min(distance, DIRECT_WINDOW_BYTES) : JOURNALED_WINDOW_BYTES;
+  return {
+    number: partition.number,
+    fromLba: partition.startLba,
+    toLba: lba(toLba),
+    sectorCount: partition.sectorCount,
+    direction: toLba < partition.startLba ? 'left' : 'right',
+    mode,
+    copies,
+    windowBytes,
+    bytesToCopy,
+    estimatedSeconds: estimate(bytesToCopy, windowBytes, mode, rates),
+  };
+}
+
+/** A journaled window is written twice; each window waits for the disk, and for the journal. */
+function estimate(bytes: number, windowBytes: number, mode: MoveMode, rates: Rates): number {
+  const windows = Math.ceil(bytes / windowBytes);
+  const passes = mode === 'journaled' ? 2 : 1;
+  const seconds = (bytes * passes) / rates.bytesPerSecond + windows * 2 * rates.secondsPerFlush;
+  return Math.ceil(seconds * 10) / 10;
+}

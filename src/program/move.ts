@@ -1,0 +1,157 @@
+import {
+  type ByteRange,
+  clipRanges,
+  complement,
+  intersectLists,
+  mergeRanges,
+  rangeEnd,
+} from '../core/range.js';
+import { KIB, MIB } from '../core/units.js';
+import type { BlockDevice } from '../device/types.js';
+import type { UsedMap } from '../formats/types.js';
+import type { Operation, Phase } from './types.js';
+
+/** Unused stretches up to this length are copied along: cheaper than a second access. */
+const MERGE_GAP_BYTES = 256 * KIB;
+/** The volume is looked at in stretches of this length, so that memory does not grow with it. */
+const SCAN_BYTES = 256 * MIB;
+/** Bounds the size of a phase in the journal. */
+const MAX_OPERATIONS = 4096;
+
+/** One partition on its way. Offsets are bytes of the disk. */
+export interface MoveJob {
+  readonly why: string;
+  readonly from: number;
+  readonly to: number;
+  readonly length: number;
+  /** What the volume uses; null: every byte. */
+  readonly used: UsedMap | null;
+  /** Save each window to the journal, instead of keeping it shorter than the distance. */
+  readonly journaled: boolean;
+  readonly windowBytes: number;
+}
+
+/**
+ * The phases of a move. Windows are taken from the end that the data moves towards:
+ *
+ *     right move:   source  [......|..w2..|..w1..]          left move:  [..w1..|..w2..|......]
+ *                   target         [......|..w2..|..w1..]         [..w1..|..w2..|......]
+ *
+ * so a target only ever covers what was moved before. A direct window is not longer than the distance, hence
+ * never covers its own source and can be repeated; a journaled one is repeated from the journal.
+ * Holes of a sparse disk are not copied: their target is discarded where it is not a hole already.
+ */
+export async function* movePhases(device: BlockDevice, job: MoveJob): AsyncGenerator<Phase> {
+  const assembler = new Assembler(job);
+  for (const scan of scanWindows(job)) {
+    for (const piece of await piecesOf(device, job, scan)) yield* assembler.add(piece);
+  }
+  yield* assembler.finish();
+}
+
+interface Piece extends ByteRange {
+  readonly hole: boolean;
+}
+
+const isRight = (job: MoveJob): boolean => job.to > job.from;
+
+function* scanWindows(job: MoveJob): Generator<ByteRange> {
+  const count = Math.ceil(job.length / SCAN_BYTES);
+  for (let i = 0; i < count; i++) {
+    const at = job.from + (isRight(job) ? count - 1 - i : i) * SCAN_BYTES;
+    yield { at, length: Math.min(SCAN_BYTES, job.from + job.length - at) };
+  }
+}
+
+/** What must be copied or discarded for one stretch of the source, in the order of the move. */
+async function piecesOf(device: BlockDevice, job: MoveJob, scan: ByteRange): Promise<Piece[]> {
+  const used = await usedIn(job, scan);
+  const data = mergeRanges(await device.dataRanges(scan.at, scan.length));
+  const copies = intersectLists(mergeRanges(used, MERGE_GAP_BYTES), data);
+  const holes = await holesToMake(device, job, intersectLists(used, complement(data, scan)));
+  const pieces = [
+    ...copies.map((range) => ({ ...range, hole: false })),
+    ...holes.map((range) => ({ ...range, hole: true })),
+  ].sort((a, b) => a.at - b.at);
+  return isRight(job) ? pieces.reverse() : pieces;
+}
+
+async function usedIn(job: MoveJob, scan: ByteRange): Promise<ByteRange[]> {
+  if (job.used === null) return [scan];
+  const ranges = await job.used.ranges(scan.at - job.from, scan.length);
+  return clipRanges(
+    ranges.map(({ at, length }) => ({ at: at + job.from, length })),
+    scan,
+  );
+}
+
+/** Holes in the source whose target holds data today, in source coordinates. */
+async function holesToMake(device: BlockDevice, job: MoveJob, holes: ByteRange[]): Promise<ByteRange[]> {
+  const shift = job.to - job.from;
+  const needed: ByteRange[] = [];
+  for (const { at, length } of holes) {
+    const data = await device.dataRanges(at + shift, length);
+    needed.push(...data.map((range) => ({ at: range.at - shift, length: range.length })));
+  }
+  return needed;
+}
+
+/** Packs pieces into phases that keep the laws. */
+class Assembler {
+  private operations: Operation[] = [];
+  private bytes = 0;
+  /** Direct moves: the stretch of source the open phase may still take pieces from. */
+  private span: ByteRange | undefined;
+  private readonly distance: number;
+
+  constructor(private readonly job: MoveJob) {
+    this.distance = Math.abs(job.to - job.from);
+  }
+
+  *add(piece: Piece): Generator<Phase> {
+    let rest: ByteRange = piece;
+    while (rest.length > 0) {
+      const take = Math.min(rest.length, this.room(rest, piece.hole));
+      if (take <= 0 || this.operations.length >= MAX_OPERATIONS) {
+        yield* this.finish();
+        continue;
+      }
+      const at = isRight(this.job) ? rangeEnd(rest) - take : rest.at;
+      this.push({ at, length: take }, piece.hole);
+      rest = isRight(this.job)
+        ? { at: rest.at, length: rest.length - take }
+        : { at: rest.at + take, length: rest.length - take };
+    }
+  }
+
+  *finish(): Generator<Phase> {
+    if (this.operations.length > 0) {
+      const phase = { stage: 'change' as const, why: this.job.why, operations: this.operations };
+      yield this.job.journaled ? { ...phase, spill: true } : phase;
+    }
+    this.operations = [];
+    this.bytes = 0;
+    this.span = undefined;
+  }
+
+  /** Bytes of the piece, from the end that comes first, that the open phase can take. */
+  private room(piece: ByteRange, hole: boolean): number {
+    const bytes = hole ? Number.MAX_SAFE_INTEGER : this.job.windowBytes - this.bytes;
+    if (this.job.journaled) return bytes;
+    this.span ??= isRight(this.job)
+      ? { at: rangeEnd(piece) - this.distance, length: this.distance }
+      : { at: piece.at, length: this.distance };
+    const span = isRight(this.job) ? rangeEnd(piece) - this.span.at : rangeEnd(this.span) - piece.at;
+    return Math.min(bytes, span);
+  }
+
+  private push(range: ByteRange, hole: boolean): void {
+    const to = range.at + this.job.to - this.job.from;
+    if (hole) {
+      this.operations.push({ op: 'discard', at: to, length: range.length });
+      return;
+    }
+    this.operations.push({ op: 'copy', from: range.at, to, length: range.length });
+    this.bytes += range.length;
+  }
+}

@@ -1,0 +1,50 @@
+import { verifyError } from '../core/errors.js';
+import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
+import type { LayoutPartition, Plan } from '../plan/types.js';
+
+/**
+ * Compares facts with what the plan promised: size, table, every partition's place, type, file system, serial,
+ * label and used bytes. Throws Verify with the first difference. The rehearsal and the finished run are judged alike.
+ */
+export function checkPromise(plan: Plan, before: DiskFacts, facts: DiskFacts): void {
+  equal('size of the disk', plan.after.sizeBytes, facts.sizeBytes);
+  equal('partition table', before.table, facts.table);
+  equal('disk id', before.identity.diskId, facts.identity.diskId);
+  equal('state of the partition table', 'ok', tableState(facts));
+  equal('number of partitions', plan.after.partitions.length, facts.partitions.length);
+  for (const promised of plan.after.partitions) {
+    const found = facts.partitions.find(({ number }) => number === promised.number);
+    if (found === undefined) throw verifyError('not-as-promised', `partition ${promised.number} is missing`);
+    checkPartition(promised, found);
+  }
+}
+
+/** Damage to tables shows as state; reasons that the disk had before (a lock, say) do not matter here. */
+function tableState(facts: DiskFacts): string {
+  const copies =
+    facts.gpt === null || facts.table !== 'gpt' ? [] : [facts.gpt.primaryState, facts.gpt.backupState];
+  const bad = copies.find((state) => state !== 'good');
+  if (bad !== undefined) return bad;
+  const problem = (facts.table === 'gpt' ? facts.gpt?.problems : facts.mbr?.problems)?.[0];
+  return problem?.message ?? (facts.state === 'damaged' ? (facts.reasons[0]?.message ?? 'damaged') : 'ok');
+}
+
+function checkPartition(promised: LayoutPartition, found: PartitionFacts): void {
+  const name = `partition ${promised.number}`;
+  equal(`start of ${name}`, promised.startLba, found.startLba);
+  equal(`sectors of ${name}`, promised.sectorCount, found.sectorCount);
+  equal(`type of ${name}`, promised.type, found.type);
+  equal(`EBR of ${name}`, promised.ebrLba, found.ebrLba);
+  equal(`file system of ${name}`, promised.filesystem, found.filesystem?.kind ?? null);
+  equal(`serial number of ${name}`, promised.serial, found.filesystem?.serial ?? null);
+  equal(`label of ${name}`, promised.label, found.filesystem?.label ?? null);
+  equal(`used bytes of ${name}`, promised.usedBytes, found.filesystem?.usedBytes ?? null);
+}
+
+function equal(what: string, expected: string | number | null, actual: string | number | null): void {
+  if (expected === actual) return;
+  throw verifyError('not-as-promised', `the ${what} is not what the plan promised`, {
+    expected: String(expected),
+    actual: String(actual),
+  });
+}

@@ -30,7 +30,7 @@ export function editGpt(table: GptTable, change: GptChange): MetadataWrite[][] {
 
   const entries = editedEntries(table, primary, wished);
   const headers = editedHeaders(table, primary, entries, place);
-  const mbr = resizedMbr(table.protectiveMbr, change.diskSectors);
+  const mbr = resizedMbr(table.protectiveMbr, table.diskSectors, change.diskSectors);
   const note = backupNote(table);
   const { sectorSize } = table;
   const writes: MetadataWrite[] = [
@@ -49,7 +49,7 @@ function wishedPlaces(table: GptTable, change: GptChange): Placed[] {
   }
   return table.partitions.map(({ number }) => {
     const place = change.partitions.get(number);
-    if (place === undefined || !isWhole(place.startLba, 0) || !isWhole(place.sectorCount, 1)) {
+    if (place === undefined || !isWhole(place.startLba, 0) || !isWhole(place.sectorCount, 0)) {
       throw internalError('gpt-change', `the change has no usable place for partition ${number}`);
     }
     return { number, startLba: place.startLba, sectorCount: place.sectorCount };

@@ -78,14 +78,19 @@ function sharing({ start, count }: MbrEntry, partitions: readonly GptPartition[]
 }
 
 /**
- * The MBR for a disk of another size, or the same bytes. Hybrid ones are left alone: what their EE entry
- * covers is somebody's choice. So is a count of "everything". CHS fields stay: FF FF FF for all but tiny disks.
+ * The MBR for a disk that changes its size, or the same bytes. Hybrid ones are left alone: what their EE entry
+ * covers is somebody's choice. So is a count of "everything" on a disk that 32 bits could have counted. CHS
+ * fields stay: FF FF FF for all but tiny disks.
  */
-export function resizedMbr(mbr: Uint8Array, diskSectors: number): Uint8Array {
-  const entries = usedEntries(mbr);
-  const [entry] = entries;
-  if (entry === undefined || entries.length > 1 || entry.count === WHOLE_DISK) return mbr;
+export function resizedMbr(mbr: Uint8Array, oldSectors: number, newSectors: number): Uint8Array {
+  const [entry, ...others] = usedEntries(mbr);
+  if (entry === undefined || others.length > 0) return mbr;
+  if (entry.count === WHOLE_DISK && protectiveCount(oldSectors) < WHOLE_DISK) return mbr;
+  const count = protectiveCount(newSectors);
+  if (count === entry.count) return mbr;
   const resized = mbr.slice();
-  mbrEntryLayout.patch(resized, entry.at, { count: Math.min(diskSectors - PROTECTIVE_START, WHOLE_DISK) });
+  mbrEntryLayout.patch(resized, entry.at, { count });
   return resized;
 }
+
+const protectiveCount = (diskSectors: number): number => Math.min(diskSectors - PROTECTIVE_START, WHOLE_DISK);

@@ -54,6 +54,10 @@ export interface Store {
   rename(from: string, to: string): Promise<void>;
   /** A file or an empty folder; nothing there is fine. Durable. */
   remove(path: string): Promise<void>;
+  /**
+   * `read` and `write` (read and write) open what is there, following links; `create` makes an empty file
+   * for this user alone, durably, and fails with Conflict (code exists) when the name is taken.
+   */
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<StoreFile>;
   /** Free bytes for this user at the folder; null where the store cannot tell. */
   freeBytes(folder: string): Promise<number | null>;

@@ -157,6 +157,16 @@ describe('overlay', () => {
     await expect(spills[0]?.readAt(0, 1)).rejects.toMatchObject({ code: 'device-closed' });
   });
 
+  it('lets the spill file grow as it needs it', async () => {
+    const overlay = new Overlay(new MemoryDevice(GIB), { memoryBytes: MIB, spill: emptySpill });
+    const piece = (i: number): Uint8Array => new Uint8Array(5 * MIB).fill(i + 1);
+    for (let i = 0; i < 8; i++) await overlay.writeAt(i * 50 * MIB, piece(i));
+    for (let i = 0; i < 8; i++) {
+      const found = await overlay.readAt(i * 50 * MIB, 5 * MIB);
+      expect(found.every((byte) => byte === i + 1)).toBe(true);
+    }
+  });
+
   it('passes on the failure of its spill file', async () => {
     const full = new FaultyDevice(new MemoryDevice(0), [{ fail: 'change', nth: 2 }]);
     const overlay = new Overlay(filled(1000), { memoryBytes: 0, spill: async () => full });

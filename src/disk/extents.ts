@@ -87,7 +87,10 @@ async function locateExtent(
     const goesOutside = store.isAbsolute(name) || name.split(/[/\\]/).includes('..');
     if (goesOutside && !allowOutside) return outside(name);
     const named = store.isAbsolute(name) ? name : store.join(folder, name);
-    if ((await store.stat(named)) === undefined) continue;
+    const entry = await store.stat(named);
+    if (entry === undefined) continue;
+    // A plain file beside the descriptor, as nearly always: no link can lead away from it.
+    if (entry.kind === 'file' && !/[/\\]/.test(name)) return { path: named, stat: entry };
     const path = await store.realPath(named);
     if (!allowOutside && !(await isBelow(store, folder, path))) return outside(name);
     const stat = await store.stat(path);

@@ -24,13 +24,13 @@ export interface Place {
  * descriptor that names it, so that a disk has one name. Usage (not-found, is-folder) for what is no file.
  */
 export async function locateDisk(store: Store, path: string, folders: FolderCache): Promise<Place> {
-  const place = await placeAt(store, properPath(store, path));
+  const place = await placeAt(store, properPath(store, path), folders);
   if (place.descriptorBytes !== null) return place;
   const folder = await folders.view(store.folderOf(place.path));
   const [owner] = folder.byExtentName.get(store.nameOf(place.path)) ?? [];
   if (owner === undefined || owner.path === place.path) return place;
   const message = `${cleanText(path)} is an extent of ${cleanText(owner.name)}, which is taken instead`;
-  const taken = await placeAt(store, owner.path);
+  const taken = await placeAt(store, owner.path, folders);
   return {
     ...taken,
     warnings: [...place.warnings, ...taken.warnings, { code: 'extent-of-descriptor', message }],
@@ -43,20 +43,21 @@ export function properPath(store: Store, path: string): string {
   return joined.endsWith(HIDDEN_SUFFIX) ? joined.slice(0, -HIDDEN_SUFFIX.length) : joined;
 }
 
-async function placeAt(store: Store, path: string): Promise<Place> {
+async function placeAt(store: Store, path: string, folders: FolderCache): Promise<Place> {
   const { real, storedAt, stat, warnings } = await findFile(store, path);
   if (stat.kind === 'folder')
     throw usageError('is-folder', `${cleanText(path)} is a folder, not a disk`, { path });
   if (stat.kind !== 'file') {
     throw unsupported('not-a-file', `${cleanText(path)} is no regular file`, { path });
   }
-  const hasHidden = storedAt !== real || (await store.stat(hiddenNameOf(real))) !== undefined;
+  const { entries } = await folders.view(store.folderOf(real));
+  const name = store.nameOf(real);
   return {
     path: real,
     storedAt,
     stat,
     descriptorBytes: await readDescriptor(store, storedAt, stat.sizeBytes),
-    inFlight: hasHidden || (await store.stat(runFolderOf(real))) !== undefined,
+    inFlight: entries.has(hiddenNameOf(name)) || entries.has(runFolderOf(name)),
     warnings,
   };
 }

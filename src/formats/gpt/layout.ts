@@ -21,6 +21,7 @@ export const headerGuardLayout = defineLayout('GPT header', HEADER_SIZE, {
   headerCrc: { at: 0x10, type: u32le },
 });
 
+/** A header whose checksum is right: positions beyond 2^53 are Damaged. */
 export const headerLayout = defineLayout('GPT header', HEADER_SIZE, {
   headerSize: { at: 0x0c, type: u32le },
   headerCrc: { at: 0x10, type: u32le },
@@ -58,6 +59,7 @@ const utf16 = (size: number): FieldType<string> => ({
   },
 });
 
+/** The known part of an entry. Both LBAs are inclusive. */
 export const entryLayout = defineLayout('GPT entry', MIN_ENTRY_SIZE, {
   typeGuid: { at: 0, type: guid },
   uniqueGuid: { at: 0x10, type: guid },

@@ -21,6 +21,7 @@ const TYPE_NAMES: ReadonlyMap<string, string> = new Map([
   ['e6d6d379-f507-44c2-a23c-238f2a3df928', 'Linux LVM'],
   ['a19d880f-05fc-4d3b-a006-743f0f84911e', 'Linux RAID'],
   ['ca7d7ccb-63ed-4c53-861c-1742536059cc', 'Linux LUKS'],
+  ['7ffec5c9-2d00-49b7-8941-3ea10a5586b7', 'Linux dm-crypt'],
   ['aa31e02a-400f-11db-9590-000c2911d1b8', 'VMware VMFS'],
   ['9d275380-40ad-11db-bf97-000c2911d1b8', 'VMware VMKCORE'],
   ['9198effc-31c0-11db-8f78-000c2911d1b8', 'VMware reserved'],

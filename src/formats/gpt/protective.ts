@@ -33,6 +33,7 @@ function usedEntries(mbr: Uint8Array): MbrEntry[] {
 
 const isProtective = ({ type }: MbrEntry): boolean => type === PROTECTIVE_TYPE;
 
+/** Judges sector 0; bytes that are no table at all are `blank` or `foreign`. */
 export function mbrKind(mbr: Uint8Array): MbrKind {
   const entries = usedEntries(mbr);
   if (entries.some(isProtective)) return 'announced';

@@ -8,7 +8,7 @@ import type { Geometry } from './types.js';
  */
 
 /** Ten bits hold the cylinder. */
-export const LAST_CYLINDER = 1023;
+const LAST_CYLINDER = 1023;
 /** Six bits hold the sector, and sectors count from 1. */
 const MAX_SECTORS_PER_TRACK = 63;
 /** A byte holds the head; DOS cannot count to 256, but some BIOSes do. */
@@ -25,7 +25,8 @@ export interface ChsEvidence {
 /** How one address of an entry was written. */
 type AddressStyle = 'exact' | 'cylinder-end' | 'constant' | 'overflow' | 'unknown';
 
-export const sameAddress = (a: ChsAddress, b: ChsAddress): boolean =>
+/** True when both name the same sector. */
+const sameAddress = (a: ChsAddress, b: ChsAddress): boolean =>
   a.cylinder === b.cylinder && a.head === b.head && a.sector === b.sector;
 
 /** The address of an LBA, or null where the cylinder does not fit into ten bits. */

@@ -19,7 +19,9 @@ const EXTENDED_TYPES = new Set([0x05, 0x0f, 0x85]);
 export const PROTECTIVE_TYPE = 0xee;
 const STATUS_ACTIVE = 0x80;
 
+/** True for an extended partition in the MBR and for a link in an EBR. */
 export const isExtended = (entry: Entry): boolean => EXTENDED_TYPES.has(entry.type);
+/** True for the partition that firmware starts. */
 export const isActive = (entry: Entry): boolean => entry.status === STATUS_ACTIVE;
 
 /** True when the sector ends with 55 AA. */

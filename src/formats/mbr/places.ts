@@ -26,6 +26,7 @@ export interface Places {
   readonly ebrs: readonly EbrPlace[];
 }
 
+/** An EBR and its place afterwards. */
 export interface EbrPlace {
   readonly record: ExtendedBootRecord;
   readonly at: number;
@@ -144,7 +145,7 @@ function checkResult(
 
 function layoutError(what: string): Error {
   return refused('ebr-layout', `the chain of extended boot records cannot express the change: ${what}`, {
-    hint: 'rewrite the chain first: `sfdisk --dump DISK > t; sfdisk --no-reread DISK < t`, with a backup at hand',
+    hint: 'leave these partitions where they are, or rewrite the chain with parted first (not sfdisk: it drops entries)',
   });
 }
 

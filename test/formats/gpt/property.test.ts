@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { VmreclaimError } from '../../../src/core/errors.js';
 import { rangeEnd } from '../../../src/core/range.js';
+import { headerChecksum } from '../../../src/formats/gpt/decode.js';
 import {
   editGpt,
   type GptTable,
@@ -194,7 +195,7 @@ describe('hostile GPTs', () => {
           for (const [isBackup, at, value] of list) {
             if (isBackup === (index === 1)) bytes[8 + (at % 84)] = value;
           }
-          return { at: sector * 512, bytes: repaired ? await sealed(bytes) : bytes };
+          return { at: sector * 512, bytes: repaired ? sealed(bytes) : bytes };
         }),
       );
       await readOrFail(disk.with(patched));
@@ -202,8 +203,7 @@ describe('hostile GPTs', () => {
     await fc.assert(property, { numRuns: 500 });
   });
 
-  async function sealed(bytes: Uint8Array): Promise<Uint8Array> {
-    const { headerChecksum } = await import('../../../src/formats/gpt/decode.js');
+  function sealed(bytes: Uint8Array): Uint8Array {
     bytes.set([92, 0, 0, 0], 12);
     new DataView(bytes.buffer).setUint32(16, headerChecksum(bytes, 92), true);
     return bytes;

@@ -3,6 +3,8 @@ import {
   type ChangeFlags,
   type CommonOptions,
   type LayoutFlags,
+  type MoveFlags,
+  type ScanFlags,
   targetArgument,
   withBoundary,
   withChangeOptions,
@@ -76,18 +78,4 @@ function addResume(program: Command, around: Surroundings): void {
       const { runAbandon } = await import('./run-change.js');
       await runAbandon(disk, options, around);
     });
-}
-
-export interface ScanFlags extends CommonOptions {
-  readonly boundary: number;
-  readonly check?: boolean;
-  readonly details?: boolean;
-  readonly sort: string;
-}
-
-export interface MoveFlags extends ChangeFlags {
-  readonly boundary: number;
-  readonly plan?: string;
-  readonly to?: { number: number; startLba: number }[];
-  readonly grow?: boolean;
 }

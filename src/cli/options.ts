@@ -24,6 +24,20 @@ export interface LayoutFlags {
   readonly diskSize?: number;
 }
 
+export interface ScanFlags extends CommonOptions {
+  readonly boundary: number;
+  readonly check?: boolean;
+  readonly details?: boolean;
+  readonly sort: string;
+}
+
+export interface MoveFlags extends ChangeFlags {
+  readonly boundary: number;
+  readonly plan?: string;
+  readonly to?: { number: number; startLba: number }[];
+  readonly grow?: boolean;
+}
+
 const MIN_BOUNDARY_BYTES = 4 * KIB;
 const MAX_BOUNDARY_BYTES = 16 * MIB;
 const DEFAULT_BOUNDARY_BYTES = 64 * KIB;

@@ -4,7 +4,7 @@ import { toJson } from '../report/json.js';
 import { scanExitCode } from '../report/scan-check.js';
 import { type ScanInput, type ScanSort, scanDocument } from '../report/scan-json.js';
 import { renderScanTable } from '../report/scan-table.js';
-import type { ScanFlags } from './commands.js';
+import type { ScanFlags } from './options.js';
 import { startProgress } from './progress.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, renderOptions } from './terminal.js';

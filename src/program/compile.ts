@@ -3,24 +3,14 @@ import { type ByteRange, complement, intersection, mergeRanges, rangeEnd } from 
 import { KIB, lba } from '../core/units.js';
 import type { BlockDevice } from '../device/types.js';
 import { windowReader } from '../device/window.js';
-import type { Disk } from '../disk/types.js';
 import type { VolumeMove } from '../formats/types.js';
 import { probeFilesystem } from '../inspect/registry.js';
-import type { DiskFacts } from '../inspect/types.js';
 import type { LayoutPartition, Plan, PlannedFixup, PlannedMove } from '../plan/types.js';
+import type { CompileInput } from './compile-input.js';
 import { finishPhases, hidePhases } from './files.js';
 import { movePhases } from './move.js';
 import { tablePhases } from './tables.js';
 import type { Operation, Phase } from './types.js';
-
-/** What the compiler works from. The facts are those the plan was made from. */
-export interface CompileInput {
-  readonly disk: Disk;
-  readonly facts: DiskFacts;
-  readonly plan: Plan;
-  /** For the descriptor: chosen by the caller, so that compiling is repeatable. */
-  readonly newContentId: string;
-}
 
 /** What compiling found out on the way, for the report. */
 export interface CompileNotes {

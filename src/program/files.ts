@@ -2,7 +2,7 @@ import { hiddenNameOf } from '../disk/names.js';
 import type { DiskSource } from '../disk/types.js';
 import { editDescriptor } from '../formats/vmdk/index.js';
 import { editVmx, MAX_VMX_BYTES } from '../formats/vmx/index.js';
-import type { CompileInput } from './compile.js';
+import type { CompileInput } from './compile-input.js';
 import type { FileOperation, Phase } from './types.js';
 
 /** Sectors in descriptors are 512 bytes, whatever the guest sees. */

@@ -1,7 +1,7 @@
 import { editGpt } from '../formats/gpt/index.js';
 import { editMbr } from '../formats/mbr/index.js';
 import type { MetadataWrite } from '../formats/types.js';
-import type { CompileInput } from './compile.js';
+import type { CompileInput } from './compile-input.js';
 import type { Phase } from './types.js';
 
 /**

@@ -1,0 +1,89 @@
+/**
+ * The layers of docs/architecture.md. `may(layer, ...others)` says what a folder of src may import besides itself
+ * and core; everything else is an error, and so is a cycle. Type imports count.
+ */
+const may = (layer, allowed, comment) => ({
+  name: `${layer}-layer`,
+  severity: 'error',
+  comment,
+  from: { path: `^src/${layer}/` },
+  to: { path: '^src/', pathNot: [layer, 'core', ...allowed].map((name) => `^src/${name}(/|\\.)`) },
+});
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      comment: 'Take what both need out into a third module.',
+      from: {},
+      to: { circular: true },
+    },
+    may('core', [], 'core imports nothing: move the code up, or pass what it needs as an argument.'),
+    may('codec', [], 'codec knows bytes, not formats: describe the structure in formats/<name>/layout.ts.'),
+    may('device', [], 'Devices know no formats: wrap a device in disk/ or app/ instead.'),
+    may('backends', ['device'], 'A backend offers Store and StoreFile and nothing else.'),
+    may('formats', ['codec', 'device/types'], 'Formats read through Reader and return operations: no devices.'),
+    may('disk', ['codec', 'device', 'formats'], 'Opening a disk knows stores and descriptors, not its content.'),
+    may('inspect', ['codec', 'device', 'disk', 'formats'], 'Inspect makes facts; plans are made of facts.'),
+    may('plan', ['formats', 'inspect', 'disk/types'], 'The planner is pure: put what it needs into DiskFacts.'),
+    may('program', ['device', 'disk', 'formats', 'inspect', 'plan'], 'The compiler ends where execution begins.'),
+    may(
+      'execute',
+      ['codec', 'device', 'disk/names', 'plan/types', 'program'],
+      'law: the executor imports no format. Compile what it needs into the program.',
+    ),
+    may('verify', ['device', 'inspect', 'plan'], 'Verify compares a promise with facts.'),
+    may('report', ['inspect', 'plan'], 'Renderers take values: pass them in.'),
+    may('app', ['backends', 'device', 'disk', 'execute', 'formats', 'inspect', 'plan', 'program', 'report', 'verify'], 'A use case knows no terminal: use Services.'),
+    may('cli', ['app', 'inspect/types', 'plan', 'report'], 'The command line calls app and renders with report.'),
+    {
+      name: 'formats-apart',
+      severity: 'error',
+      comment: 'One format never imports another: put the shared rule beside them in src/formats/.',
+      from: { path: '^src/formats/([^/]+)/' },
+      to: { path: '^src/formats/[^/]+/', pathNot: '^src/formats/$1/' },
+    },
+    {
+      name: 'backends-apart',
+      severity: 'error',
+      comment: 'One backend never imports another.',
+      from: { path: '^src/backends/([^/]+)/' },
+      to: { path: '^src/backends/[^/]+/', pathNot: '^src/backends/$1/' },
+    },
+    {
+      name: 'pure-layers',
+      severity: 'error',
+      comment: 'No node: module here: take a Reader, or an argument. Only codec may use node:zlib, for CRC-32.',
+      from: { path: '^src/(core|codec|formats|device|disk|inspect|plan|program|execute|verify|report|app)/' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?zlib$' },
+    },
+    {
+      name: 'zlib-in-codec-only',
+      severity: 'error',
+      comment: 'Use codec/checksum.ts.',
+      from: { path: '^src/', pathNot: '^src/codec/' },
+      to: { path: '^(node:)?zlib$' },
+    },
+    {
+      name: 'talk-in-cli-only',
+      severity: 'error',
+      comment: 'commander and ora belong to the command line.',
+      from: { path: '^src/', pathNot: '^src/cli/' },
+      to: { path: 'node_modules/(commander|ora)/' },
+    },
+    {
+      name: 'tests-outside',
+      severity: 'error',
+      comment: 'The product never imports its tests.',
+      from: { path: '^(src|bin)/' },
+      to: { path: '^(test|bench|scripts)/' },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'types'] },
+  },
+};

@@ -1,0 +1,12 @@
+import type { Disk } from '../disk/types.js';
+import type { DiskFacts } from '../inspect/types.js';
+import type { Plan } from '../plan/types.js';
+
+/** What the compiler works from. The facts are those the plan was made from. */
+export interface CompileInput {
+  readonly disk: Disk;
+  readonly facts: DiskFacts;
+  readonly plan: Plan;
+  /** For the descriptor: chosen by the caller, so that compiling is repeatable. */
+  readonly newContentId: string;
+}

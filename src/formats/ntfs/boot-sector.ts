@@ -74,9 +74,12 @@ export function decodeBootSector(head: Uint8Array): BootSector {
   }
   const { totalSectors, hiddenSectors, mftLcn, mftMirrorLcn } = raw;
   const geometry = { bytesPerSector, clusterBytes, totalSectors, clusterCount, totalBytes };
-  const serial = raw.serial.toString(16).toUpperCase().padStart(16, '0');
+  const serial = formatSerial(raw.serial);
   return { ...geometry, hiddenSectors, mftLcn, mftMirrorLcn, recordBytes, indexBlockBytes, serial };
 }
+
+/** The serial number as Windows tools print it. */
+export const formatSerial = (serial: bigint): string => serial.toString(16).toUpperCase().padStart(16, '0');
 
 const within = (value: number, limits: { readonly min: number; readonly max: number }): boolean =>
   isPowerOfTwo(value) && value >= limits.min && value <= limits.max;

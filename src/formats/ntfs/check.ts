@@ -139,13 +139,14 @@ class RecordWalk {
   /** Every entry of the list leads to its piece, and the pieces of a stream follow each other. */
   private async checkList(base: FileRecord): Promise<void> {
     const entries = (await this.volume.attributeList(base)) ?? [];
-    const holders = new Map<number, FileRecord>([[base.number, base]]);
+    let holder = base;
     let nextVcn = 0;
     let previous: ListEntry | undefined;
     for (const entry of entries) {
       const { reference } = entry;
-      const holder = holders.get(reference.record) ?? (await this.volume.readReferenced(reference));
-      holders.set(reference.record, holder);
+      // Lists are sorted, so pieces of one record mostly follow each other.
+      if (reference.record === base.number) holder = base;
+      else if (reference.record !== holder.number) holder = await this.volume.readReferenced(reference);
       const piece = findListed(entry, holder, base);
       const continues = previous !== undefined && isSameStream(previous, entry) && entry.lowestVcn !== 0;
       if (entry.lowestVcn !== (continues ? nextVcn : 0)) throw doesNotFollow(piece, continues ? nextVcn : 0);

@@ -83,24 +83,25 @@ export class Directory {
 
   /** Reads every node that the root leads to. Throws Damaged at the first that is not one. */
   async checkNodes(signal?: AbortSignal): Promise<void> {
-    const nodes = this.blocks === undefined ? 0 : Math.floor(this.blocks.sizeBytes / this.blockBytes);
     const waiting = children(this.root);
-    for (let seen = 0; ; seen++) {
-      const vcn = waiting.pop();
-      if (vcn === undefined) return;
-      if (seen >= nodes) throw indexError(this.name, 'nodes point back to each other');
-      signal?.throwIfAborted();
-      waiting.push(...children(await this.readNode(vcn)));
+    const known = new Set(waiting);
+    for (let vcn = waiting.pop(); vcn !== undefined; vcn = waiting.pop()) {
+      for (const child of children(await this.readNode(vcn, signal))) {
+        if (known.has(child))
+          throw indexError(this.name, 'two nodes lead to the same one', undefined, `VCN ${child}`);
+        known.add(child);
+        waiting.push(child);
+      }
     }
   }
 
-  private async readNode(vcn: number): Promise<Entry[]> {
+  private async readNode(vcn: number, signal?: AbortSignal): Promise<Entry[]> {
     const { clusterBytes } = this.volume;
     const at = vcn * (this.blockBytes < clusterBytes ? SMALL_BLOCK_UNIT : clusterBytes);
     if (this.blocks === undefined || at + this.blockBytes > this.blocks.sizeBytes) {
       throw indexError(this.name, 'a node lies behind the end', undefined, `VCN ${vcn}`);
     }
-    const bytes = await this.blocks.readAt(at, this.blockBytes);
+    const bytes = await this.blocks.readAt(at, this.blockBytes, signal);
     const offset = this.blocks.locate(at);
     const { magic } = INDX_BLOCK.decode(bytes);
     if (magic !== MAGIC.INDX) throw indexError(this.name, 'a node is no INDX block', offset);

@@ -4,7 +4,7 @@ import type { Reader } from '../../device/types.js';
 import type { FilesystemFacts, FilesystemState } from '../types.js';
 import { type BootSector, decodeBootSector } from './boot-sector.js';
 import { readVolumeState } from './state.js';
-import { openVolume, readHead } from './volume.js';
+import { openVolume, readHead, tooLargeError } from './volume.js';
 
 /**
  * What a volume must keep free at the least: Windows needs 50 to 100 MiB to start, and moved files need room for
@@ -15,7 +15,9 @@ export const MINIMUM_FREE_BYTES = 256 * MIB;
 /** Facts of an NTFS volume. Reads a few records and all of $Bitmap. Throws Damaged. */
 export async function inspectNtfs(reader: Reader): Promise<FilesystemFacts> {
   const boot = decodeBootSector(await readHead(reader));
-  if (boot.totalBytes > reader.sizeBytes) return tooLarge(boot, reader.sizeBytes);
+  if (boot.totalBytes > reader.sizeBytes) {
+    return factsOf(boot, null, 'damaged', [tooLargeError(boot, reader.sizeBytes).toReason()]);
+  }
   const volume = await openVolume(reader);
   const { label, state, reasons } = await readVolumeState(volume);
   const bitmap = await volume.clusterBitmap();
@@ -47,14 +49,4 @@ function factsOf(
     reasons,
     move: { blockers: reasons, copies: 'used', toleratesLargerPartition: true },
   };
-}
-
-/** Windows shows such a volume as RAW; nothing behind the partition's end belongs to it. */
-function tooLarge(boot: BootSector, sizeBytes: number): FilesystemFacts {
-  const reason: Reason = {
-    code: 'ntfs-total-too-large',
-    message: `the NTFS volume says it has ${boot.totalBytes} bytes, but its partition has only ${sizeBytes}`,
-    hint: 'enlarge the partition to the size of the volume; Windows shows it as RAW until then',
-  };
-  return factsOf(boot, null, 'damaged', [reason]);
 }

@@ -1,5 +1,5 @@
-import { damaged, VmreclaimError } from '../../core/errors.js';
-import { isPowerOfTwo, KIB } from '../../core/units.js';
+import { isFamily } from '../../core/errors.js';
+import { isPowerOfTwo } from '../../core/units.js';
 import { undoFixups } from './fixup.js';
 import { MAGIC, RESTART_AREA, RESTART_PAGE } from './layout.js';
 import type { AttributeStream } from './stream.js';
@@ -17,8 +17,6 @@ export type LogState =
 
 /** Bytes of a restart page: what Windows and ntfs-3g write, and the bounds of what the format can say. */
 const PAGE_BYTES = { usual: 4096, min: 512, max: 65536 } as const;
-/** An emptied log is all ones; this much of it is looked at. */
-const EMPTY_PROBE_BYTES = 64 * KIB;
 /** Restart flag: dismounted cleanly. */
 const VOLUME_IS_CLEAN = 0x0002;
 /** The list of clients that have something to replay is empty. */
@@ -34,41 +32,31 @@ interface RestartPage {
 
 /** Reads the two restart pages; the newer one counts. */
 export async function readLogState(log: AttributeStream): Promise<LogState> {
-  const start = await log.readAt(0, Math.min(EMPTY_PROBE_BYTES, log.sizeBytes));
+  const start = await log.readAt(0, Math.min(PAGE_BYTES.usual, log.sizeBytes));
   if (start.length > 0 && start.every((byte) => byte === 0xff)) return 'clean';
-  const first = tryDecodePage(start, 0);
-  const second = await readSecondPage(log, first?.pageBytes ?? PAGE_BYTES.usual);
+  const first = await readPage(log, 0);
+  const second = await readPage(log, first?.pageBytes ?? PAGE_BYTES.usual);
   if (first === undefined || second === undefined) return (first ?? second)?.state ?? 'unreadable';
   return second.currentLsn > first.currentLsn ? second.state : first.state;
 }
 
-async function readSecondPage(log: AttributeStream, at: number): Promise<RestartPage | undefined> {
-  const length = Math.min(PAGE_BYTES.max, log.sizeBytes - at);
-  return length < PAGE_BYTES.min ? undefined : tryDecodePage(await log.readAt(at, length), 0);
-}
-
-/** A torn or missing page is what the other one is for. */
-function tryDecodePage(bytes: Uint8Array, at: number): RestartPage | undefined {
-  try {
-    return decodePage(bytes, at);
-  } catch (error) {
-    if (error instanceof VmreclaimError && error.family === 'damaged') return undefined;
-    throw error;
-  }
-}
-
-function decodePage(bytes: Uint8Array, at: number): RestartPage {
-  const header = RESTART_PAGE.decode(bytes, at);
+/** Undefined for a torn or missing page: that is what the other one is for. */
+async function readPage(log: AttributeStream, at: number): Promise<RestartPage | undefined> {
+  if (at + RESTART_PAGE.size > log.sizeBytes) return undefined;
+  const header = RESTART_PAGE.decode(await log.readAt(at, RESTART_PAGE.size));
   const pageBytes = header.systemPageBytes;
   const sane = isPowerOfTwo(pageBytes) && pageBytes >= PAGE_BYTES.min && pageBytes <= PAGE_BYTES.max;
   const known = header.magic === MAGIC.RSTR || header.magic === MAGIC.CHKD;
-  if (!known || !sane || at + pageBytes > bytes.length) {
-    throw damaged('ntfs-log', 'no restart page', { offset: at });
+  if (!known || !sane || at + pageBytes > log.sizeBytes) return undefined;
+  const page = await log.readAt(at, pageBytes);
+  try {
+    undoFixups(page, '$LogFile restart page', log.locate(at));
+    const area = RESTART_AREA.decode(page, header.restartAreaOffset);
+    return { pageBytes, currentLsn: area.currentLsn, state: stateOf(header.majorVersion, area) };
+  } catch (error) {
+    if (isFamily(error, 'damaged')) return undefined;
+    throw error;
   }
-  const page = bytes.slice(at, at + pageBytes);
-  undoFixups(page, '$LogFile restart page', at);
-  const area = RESTART_AREA.decode(page, header.restartAreaOffset);
-  return { pageBytes, currentLsn: area.currentLsn, state: stateOf(header.majorVersion, area) };
 }
 
 /** On clean logs of Windows the list of clients is not empty; the flag is what tells. */

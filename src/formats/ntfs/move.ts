@@ -2,9 +2,9 @@ import { type Reason, refused } from '../../core/errors.js';
 import { alignDown } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import type { MetadataWrite, VolumeEdit, VolumeMove } from '../types.js';
-import { type BootSector, decodeBootSector, hasNtfsOemId } from './boot-sector.js';
+import { type BootSector, decodeBootSector, formatSerial, hasNtfsOemId } from './boot-sector.js';
 import { BOOT_SECTOR } from './layout.js';
-import { readHead } from './volume.js';
+import { readHead, requireRoom } from './volume.js';
 
 /** What the hidden sectors field can express. */
 const MAX_HIDDEN_SECTORS = 0xffff_ffff;
@@ -22,6 +22,7 @@ const MAX_HIDDEN_SECTORS = 0xffff_ffff;
 export async function ntfsOnMove(volume: Reader, move: VolumeMove): Promise<VolumeEdit> {
   const head = await readHead(volume);
   const boot = decodeBootSector(head);
+  requireRoom(boot, volume.sizeBytes);
   const newBytes = move.newSectorCount * move.sectorSize;
   const fillsOld = boot.totalBytes >= move.oldSectorCount * move.sectorSize;
   if (boot.totalBytes > newBytes || (boot.totalBytes === newBytes && !fillsOld)) {
@@ -120,5 +121,5 @@ async function isCopyAt(volume: Reader, at: number, boot: BootSector): Promise<b
   if (at <= 0 || at + boot.bytesPerSector > volume.sizeBytes) return false;
   const bytes = await volume.readAt(at, boot.bytesPerSector);
   if (bytes.length < BOOT_SECTOR.size || !hasNtfsOemId(bytes)) return false;
-  return BOOT_SECTOR.decode(bytes).serial.toString(16).toUpperCase().padStart(16, '0') === boot.serial;
+  return formatSerial(BOOT_SECTOR.decode(bytes).serial) === boot.serial;
 }

@@ -12,6 +12,12 @@ const UNFINISHED: readonly { readonly flag: number; readonly what: string }[] = 
   { flag: 0x4000, what: 'in the middle of chkdsk' },
 ];
 
+/** NT 4.0, Windows 2000, Windows XP and everything since. */
+const KNOWN_VERSIONS: readonly string[] = ['1.2', '3.0', '3.1'];
+
+/** Of $VOLUME_NAME and $VOLUME_INFORMATION. Windows allows labels of 32 letters, the format 128. */
+const MAX_VALUE_BYTES = 256;
+
 /** The header of hiberfil.sys. */
 const HIBERFIL_HEADER_BYTES = 4096;
 /** First four bytes of a hiberfil.sys that nothing can be resumed from. */
@@ -31,23 +37,44 @@ export interface VolumeState {
 
 /** Reads label, volume flags, hibernation and $LogFile. Throws Damaged when they cannot be read. */
 export async function readVolumeState(volume: NtfsVolume): Promise<VolumeState> {
-  const { label, flags } = await readVolumeFile(volume);
+  const { label, flags, version } = await readVolumeFile(volume);
+  const unknown = versionReason(version);
   const hibernation = await hibernationReason(volume);
   const dirty = dirtyReason(flags);
   const log = logReason(await readLog(volume));
-  const reasons = [hibernation, dirty, log].filter((reason) => reason !== undefined);
-  const state = hibernation ? 'hibernated' : dirty ? 'dirty' : log ? 'needs-recovery' : 'clean';
-  return { label, state, reasons };
+  const found: readonly (readonly [FilesystemState, Reason | undefined])[] = [
+    ['unknown', unknown],
+    ['hibernated', hibernation],
+    ['dirty', dirty],
+    ['needs-recovery', log],
+  ];
+  const [worst] = found.find(([, reason]) => reason !== undefined) ?? ['clean'];
+  return { label, state: worst, reasons: found.flatMap(([, reason]) => reason ?? []) };
 }
 
-async function readVolumeFile(volume: NtfsVolume): Promise<{ label: string | null; flags: number }> {
+interface VolumeFile {
+  readonly label: string | null;
+  readonly flags: number;
+  readonly version: string;
+}
+
+async function readVolumeFile(volume: NtfsVolume): Promise<VolumeFile> {
   const record = await volume.readFile(RECORD.volume);
   const information = await volume.openStream(record, ATTRIBUTE_TYPE.volumeInformation);
   if (information === undefined) throw record.error('$Volume has no $VOLUME_INFORMATION');
-  const { flags } = VOLUME_INFORMATION.decode(await information.readAt(0, information.sizeBytes));
+  const { majorVersion, minorVersion, flags } = VOLUME_INFORMATION.decode(
+    await information.readAll(MAX_VALUE_BYTES),
+  );
   const name = await volume.openStream(record, ATTRIBUTE_TYPE.volumeName);
-  if (name === undefined || name.sizeBytes === 0) return { label: null, flags };
-  return { label: new TextDecoder('utf-16le').decode(await name.readAt(0, name.sizeBytes)), flags };
+  const text = new TextDecoder('utf-16le').decode(
+    (await name?.readAll(MAX_VALUE_BYTES)) ?? new Uint8Array(0),
+  );
+  return { label: text === '' ? null : text, flags, version: `${majorVersion}.${minorVersion}` };
+}
+
+function versionReason(version: string): Reason | undefined {
+  if (KNOWN_VERSIONS.includes(version)) return undefined;
+  return { code: 'ntfs-version', message: `NTFS version ${version} is not known to this program` };
 }
 
 function dirtyReason(flags: number): Reason | undefined {

@@ -72,6 +72,17 @@ export class AttributeStream implements Reader {
     }
   }
 
+  /** The whole content, for what is known to be small. Throws Damaged above `maxBytes`. */
+  readAll(maxBytes: number): Promise<Uint8Array> {
+    if (this.sizeBytes > maxBytes) {
+      throw damaged('ntfs-stream', `${this.label} is too long`, {
+        expected: maxBytes,
+        actual: this.sizeBytes,
+      });
+    }
+    return this.readAt(0, this.sizeBytes);
+  }
+
   async readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
     if (offset < 0 || length < 0 || offset + length > this.sizeBytes) {
       throw internalError('out-of-bounds', `read outside ${this.label}`, { offset, actual: length });

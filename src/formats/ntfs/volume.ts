@@ -1,4 +1,4 @@
-import { damaged } from '../../core/errors.js';
+import { damaged, type VmreclaimError } from '../../core/errors.js';
 import type { Reader } from '../../device/types.js';
 import {
   decodeAttributeList,
@@ -46,14 +46,7 @@ export class NtfsVolume implements ClusterSource {
   static async open(reader: Reader): Promise<NtfsVolume> {
     const head = await readHead(reader);
     const boot = decodeBootSector(head);
-    if (boot.totalBytes > reader.sizeBytes) {
-      throw damaged('ntfs-total-too-large', 'the NTFS volume is larger than its partition', {
-        offset: 0x28,
-        expected: `${reader.sizeBytes} bytes at the most`,
-        actual: boot.totalBytes,
-        hint: 'enlarge the partition to the size of the volume; Windows shows it as RAW until then',
-      });
-    }
+    requireRoom(boot, reader.sizeBytes);
     const { clusterBytes, clusterCount } = boot;
     const source = { reader, clusterBytes, clusterCount };
     const record = await readFirstRecord(source, boot);
@@ -106,15 +99,8 @@ export class NtfsVolume implements ClusterSource {
     const attribute = base.find(ATTRIBUTE_TYPE.attributeList);
     if (attribute === undefined) return undefined;
     // A non-resident list has all its runs in the base record: there is no list of a list.
-    const stream = this.openSingle(attribute);
-    if (stream.sizeBytes > MAX_ATTRIBUTE_LIST_BYTES) {
-      throw damaged('ntfs-attribute-list', `attribute list of ${base.name} is too long`, {
-        offset: base.offset,
-        expected: MAX_ATTRIBUTE_LIST_BYTES,
-        actual: stream.sizeBytes,
-      });
-    }
-    return decodeAttributeList(await stream.readAt(0, stream.sizeBytes), base.name);
+    const value = await this.openSingle(attribute).readAll(MAX_ATTRIBUTE_LIST_BYTES);
+    return decodeAttributeList(value, base.name);
   }
 
   /** The stream of that type and name, over all its pieces; undefined when the file has none. Throws Damaged. */
@@ -190,6 +176,21 @@ export const openVolume = (reader: Reader): Promise<NtfsVolume> => NtfsVolume.op
 /** $Boot: boot sector, boot code, shadow copy header; less on a volume that is shorter. */
 export async function readHead(reader: Reader): Promise<Uint8Array> {
   return reader.readAt(0, Math.min(BOOT_FILE_BYTES, reader.sizeBytes));
+}
+
+/** Throws Damaged (ntfs-total-too-large) when the partition ends before the volume. */
+export function requireRoom(boot: BootSector, sizeBytes: number): void {
+  if (boot.totalBytes > sizeBytes) throw tooLargeError(boot, sizeBytes);
+}
+
+/** Windows shows such a volume as RAW; nothing behind the partition's end belongs to it. */
+export function tooLargeError(boot: BootSector, sizeBytes: number): VmreclaimError {
+  return damaged('ntfs-total-too-large', 'the NTFS volume is larger than its partition', {
+    offset: 0x28,
+    expected: `${sizeBytes} bytes at the most`,
+    actual: boot.totalBytes,
+    hint: 'enlarge the partition to the size of the volume; Windows shows it as RAW until then',
+  });
 }
 
 async function readFirstRecord(source: ClusterSource, boot: BootSector): Promise<FileRecord> {

@@ -3,7 +3,7 @@ import { cleanText } from '../core/text.js';
 import type { FileStat, Store } from '../device/store.js';
 import { isDescriptor, MAX_DESCRIPTOR_BYTES } from '../formats/vmdk/index.js';
 import type { FolderCache } from './folder.js';
-import { HIDDEN_SUFFIX, hiddenNameOf, runFolderOf } from './names.js';
+import { HIDDEN_SUFFIX, hiddenNameOf, RUN_HEADER_NAME, runFolderOf } from './names.js';
 
 /** The file that a path leads to. */
 export interface Place {
@@ -14,8 +14,10 @@ export interface Place {
   readonly stat: FileStat;
   /** The descriptor's bytes; null when the file is none. */
   readonly descriptorBytes: Uint8Array | null;
-  /** A run on this disk did not come to its end. */
+  /** A run on this disk did not come to its end: it has a journal. */
   readonly inFlight: boolean;
+  /** There is a hidden descriptor. */
+  readonly hidden: boolean;
   readonly warnings: readonly Reason[];
 }
 
@@ -52,12 +54,14 @@ async function placeAt(store: Store, path: string, folders: FolderCache): Promis
   }
   const { entries } = await folders.view(store.folderOf(real));
   const name = store.nameOf(real);
+  const runHeader = store.join(runFolderOf(real), RUN_HEADER_NAME);
   return {
     path: real,
     storedAt,
     stat,
     descriptorBytes: await readDescriptor(store, storedAt, stat.sizeBytes),
-    inFlight: entries.has(hiddenNameOf(name)) || entries.has(runFolderOf(name)),
+    inFlight: entries.has(runFolderOf(name)) && (await store.stat(runHeader)) !== undefined,
+    hidden: storedAt !== real || entries.has(hiddenNameOf(name)),
     warnings,
   };
 }

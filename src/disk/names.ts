@@ -8,3 +8,6 @@ export const runFolderOf = (path: string): string => path + RUN_FOLDER_SUFFIX;
 
 /** Where the descriptor of the disk at `path` is while a run is in flight. */
 export const hiddenNameOf = (path: string): string => path + HIDDEN_SUFFIX;
+
+/** File in the run folder that makes it a run: without it the folder is litter of a run that never began or is over. */
+export const RUN_HEADER_NAME = 'run.json';

@@ -5,6 +5,7 @@ import { isFlat, parseDescriptor, sparseKind, writeRefusals } from '../formats/v
 import { findExtents, readHead, VMDK_SECTOR_BYTES } from './extents.js';
 import { FolderCache } from './folder.js';
 import { locateDisk, type Place } from './locate.js';
+import { hiddenNameOf } from './names.js';
 import { inspectNeighbours } from './neighbours.js';
 import { describeSparse } from './sparse-source.js';
 import { stemOfDisk } from './subject.js';
@@ -119,13 +120,17 @@ const oddSize = (sizeBytes: number): Reason => ({
   hint: 'an incomplete copy? If not, extend the file to the next multiple of 512 bytes',
 });
 
-function interruption({ path, inFlight }: Place): Reason[] {
-  if (!inFlight) return [];
+function interruption({ path, inFlight, hidden }: Place): Reason[] {
+  if (inFlight) {
+    const message = 'a run of vmreclaim on this disk did not come to its end';
+    return [{ code: 'interrupted', message, hint: `vmreclaim resume ${cleanText(path)}` }];
+  }
+  if (!hidden) return [];
   return [
     {
-      code: 'interrupted',
-      message: 'a run of vmreclaim on this disk did not come to its end',
-      hint: `vmreclaim resume ${cleanText(path)}`,
+      code: 'hidden-descriptor',
+      message: `the descriptor is hidden as ${cleanText(hiddenNameOf(path))}, but no run is in flight`,
+      hint: `if ${cleanText(path)} is not there, rename it back; if it is there, remove the hidden one`,
     },
   ];
 }

@@ -247,7 +247,7 @@ describe('runs in flight', () => {
   it('are seen by the run folder, also when the descriptor is back', async () => {
     const folder = new VmFolder();
     const path = folder.disk('x');
-    mkdirSync(folder.at('x.vmdk.vmreclaim'));
+    folder.text('x.vmdk.vmreclaim/run.json', '{}');
     const { reasons } = await open(path);
     expect(reasons).toEqual([
       expect.objectContaining({ code: 'interrupted', hint: `vmreclaim resume ${path}` }),
@@ -258,7 +258,7 @@ describe('runs in flight', () => {
     const folder = new VmFolder();
     const path = folder.disk('x');
     renameSync(path, `${path}.hidden-by-vmreclaim`);
-    mkdirSync(folder.at('x.vmdk.vmreclaim'));
+    folder.text('x.vmdk.vmreclaim/run.json', '{}');
     for (const name of ['x.vmdk', 'x-flat.vmdk', 'x.vmdk.hidden-by-vmreclaim']) {
       const source = await open(folder.at(name));
       expect(source).toMatchObject({ path, createType: 'vmfs', descriptor: { path } });
@@ -270,12 +270,38 @@ describe('runs in flight', () => {
     const folder = new VmFolder();
     const path = folder.disk('x');
     renameSync(path, `${path}.hidden-by-vmreclaim`);
+    folder.text('x.vmdk.vmreclaim/run.json', '{}');
     truncateSync(folder.at('x-flat.vmdk'), 3 << 20);
     const source = await openSource(localStore, path);
     expect(source.sizeBytes).toBe(3 << 20);
     const { device } = await openDisk(source, { writable: true });
     await device.writeAt((3 << 20) - 1, Uint8Array.of(1));
     await device.close();
+  });
+});
+
+describe('what runs leave behind', () => {
+  it('a run folder without its header is no run', async () => {
+    const folder = new VmFolder();
+    const path = folder.disk('x');
+    mkdirSync(folder.at('x.vmdk.vmreclaim'));
+    expect((await open(path)).reasons).toEqual([]);
+  });
+
+  it('a hidden descriptor without a run is for a person to judge', async () => {
+    const folder = new VmFolder();
+    const path = folder.disk('x');
+    renameSync(path, `${path}.hidden-by-vmreclaim`);
+    expect(codes((await open(path)).reasons)).toEqual(['hidden-descriptor']);
+    folder.text('x.vmdk', descriptorText());
+    expect(codes((await open(path)).reasons)).toEqual(['hidden-descriptor']);
+  });
+
+  it('a bare image with a run is interrupted too', async () => {
+    const folder = new VmFolder();
+    const path = folder.image('x.img', 1 << 20);
+    folder.text('x.img.vmreclaim/run.json', '{}');
+    expect(codes((await open(path)).reasons)).toEqual(['interrupted']);
   });
 });
 

@@ -119,7 +119,9 @@ export function readSettings(bytes: Uint8Array): ReadonlyMap<string, VmxEntry> {
     raw.set(entry.key.toLowerCase(), { value: entry.value, line });
   }
   const encoding = raw.get('.encoding')?.value || null;
-  return new Map([...raw].map(([key, { value, line }]) => [key, { value: unescapeBars(value, encoding), line }]));
+  return new Map(
+    [...raw].map(([key, { value, line }]) => [key, { value: unescapeBars(value, encoding), line }]),
+  );
 }
 
 /** `ctkEnabled` and `scsi0:0.ctkEnabled`; the key in lower case. */

@@ -1,4 +1,4 @@
-import { damaged, interrupted } from '../core/errors.js';
+import { damaged, internalError, interrupted } from '../core/errors.js';
 import { MIB } from '../core/units.js';
 import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
@@ -77,6 +77,20 @@ export class Runner {
       this.report(step, counters);
     }
     return counters;
+  }
+
+  /** True when an earlier attempt got past the verification: from then on the guest may own the disk again. */
+  async isVerified(): Promise<boolean> {
+    return (await this.lastCheckpoint()).verified;
+  }
+
+  /** Makes the result of the verification durable; called between the two stages. */
+  async markVerified(): Promise<void> {
+    const checkpoint = await this.lastCheckpoint();
+    const spilled = await this.journal.spill.newest(checkpoint.phase, this.buffer);
+    if (spilled !== undefined)
+      throw internalError('run-order', 'verified before the last checkpoint was written');
+    await this.write({ ...checkpoint, verified: true });
   }
 
   private async runPhase(

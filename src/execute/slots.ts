@@ -14,7 +14,14 @@ export class CheckpointFile {
 
   static async allocate(file: StoreFile): Promise<void> {
     await writeZeros(file, 2 * SLOT_BYTES);
-    const first: Checkpoint = { sequence: 0, phase: 0, offset: 0, started: false, ...NOTHING_DONE };
+    const first: Checkpoint = {
+      sequence: 0,
+      phase: 0,
+      offset: 0,
+      started: false,
+      verified: false,
+      ...NOTHING_DONE,
+    };
     await file.writeAt(0, encodeSlot(first, SLOT_BYTES));
     await file.flush();
     await file.close();

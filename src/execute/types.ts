@@ -47,4 +47,6 @@ export interface Checkpoint extends Counters {
   readonly offset: number;
   /** A phase that changes the disk may have begun: the run can no longer be dropped. */
   readonly started: boolean;
+  /** The changed disk was inspected and is what the plan promised. */
+  readonly verified: boolean;
 }

@@ -30,7 +30,7 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
     options.signal?.throwIfAborted();
     partitions.push({ ...entry, filesystem: await filesystemOf(device, entry, tables.sectorSize) });
   }
-  const foreign = await foreignReasons(device, tables);
+  const foreign = [...tables.unsupported, ...(await foreignReasons(device, tables))];
   const gapEnd = options.forChange === true ? await bootGapEnd(device, tables) : 1;
   return {
     ...describeSource(source),
@@ -131,7 +131,8 @@ function geometryOf(source: DiskSource, { mbr }: Tables): DiskFacts['geometry'] 
 function usableSectors(device: Reader, tables: Tables, gapEnd: number): DiskFacts['usable'] {
   const sectors = Math.floor(device.sizeBytes / tables.sectorSize);
   if (tables.gpt !== null && tables.kind === 'gpt') {
-    return { first: tables.gpt.firstUsable, end: lba(tables.gpt.lastUsable + 1) };
+    // A disk that was cut keeps a table that claims more than there is.
+    return { first: tables.gpt.firstUsable, end: lba(Math.min(tables.gpt.lastUsable + 1, sectors)) };
   }
   const starts = tables.mbr?.partitions.map(({ startLba }) => startLba) ?? [];
   // Boot code lives behind the MBR: the first track is never given to a partition that was not there already.

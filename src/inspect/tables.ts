@@ -17,6 +17,8 @@ export interface Tables {
   readonly checksum: number;
   /** What makes the tables contradictory: no change is possible. */
   readonly damage: readonly Reason[];
+  /** Tables of a kind that this program leaves alone. */
+  readonly unsupported: readonly Reason[];
   readonly warnings: readonly Reason[];
 }
 
@@ -25,9 +27,11 @@ const SECTOR_BYTES = 512;
 /** Reads what tables there are. A damaged one ends in `damage`; only the store's failures are thrown. */
 export async function readTables(disk: Reader): Promise<Tables> {
   const damage: Reason[] = [];
-  const sectorSize = (await attempt(() => gptSectorSize(disk), damage)) ?? SECTOR_BYTES;
-  const mbr = await attempt(() => readMbr(disk, sectorSize), damage);
-  const gpt = await attempt(() => readGpt(disk, sectorSize), damage);
+  const unsupported: Reason[] = [];
+  const found = { damage, unsupported };
+  const sectorSize = (await attempt(() => gptSectorSize(disk), found)) ?? SECTOR_BYTES;
+  const mbr = await attempt(() => readMbr(disk, sectorSize), found);
+  const gpt = await attempt(() => readGpt(disk, sectorSize), found);
   const rules = whichRules(mbr, gpt, damage);
   const table = rules.kind === 'gpt' ? gpt : mbr;
   return {
@@ -38,16 +42,21 @@ export async function readTables(disk: Reader): Promise<Tables> {
     diskId: rules.kind === 'gpt' ? (gpt?.diskGuid ?? null) : signatureOf(mbr),
     checksum: await checksumOf(disk, rules.kind, sectorSize, mbr, gpt),
     damage: [...damage, ...(rules.kind === 'none' ? [] : (table?.problems ?? []))],
+    unsupported,
     warnings: [...rules.warnings, ...copyWarnings(rules.kind, gpt)],
   };
 }
 
-async function attempt<T>(read: () => Promise<T | null>, damage: Reason[]): Promise<T | null> {
+async function attempt<T>(
+  read: () => Promise<T | null>,
+  { damage, unsupported }: { damage: Reason[]; unsupported: Reason[] },
+): Promise<T | null> {
   try {
     return await read();
   } catch (error) {
-    if (!isFamily(error, 'damaged')) throw error;
-    damage.push(error.toReason());
+    if (isFamily(error, 'damaged')) damage.push(error.toReason());
+    else if (isFamily(error, 'unsupported')) unsupported.push(error.toReason());
+    else throw error;
     return null;
   }
 }
@@ -79,7 +88,9 @@ function copyWarnings(kind: Tables['kind'], gpt: GptTable | null): Reason[] {
   ] as const) {
     if (state === 'good') continue;
     const message = `the ${name} GPT is ${state.replace('-', ' ')}; the other copy is used`;
-    warnings.push({ code: `gpt-${name}-${state}`, message, hint: 'any change writes both copies anew' });
+    const hint =
+      name === 'backup' ? 'any change writes a good one' : 'repair it with gdisk before any change';
+    warnings.push({ code: `gpt-${name}-${state}`, message, hint });
   }
   return warnings;
 }

@@ -1,6 +1,9 @@
 import type { Reason } from '../core/errors.js';
 import type { FilesystemFacts, FilesystemState } from './types.js';
 
+/** Stands for no UUID at all (RFC 4122, section 4.1.7). */
+const NIL_UUID = '00000000-0000-0000-0000-000000000000';
+
 /** What a format knows of a volume; what it leaves out becomes null, empty or the careful default. */
 export interface KnownFacts {
   readonly kind: string;
@@ -28,7 +31,7 @@ export function volumeFacts(known: KnownFacts): FilesystemFacts {
   return {
     kind: known.kind,
     label: known.label || null,
-    serial: known.serial || null,
+    serial: known.serial === NIL_UUID ? null : known.serial || null,
     clusterBytes: known.clusterBytes ?? null,
     totalBytes,
     usedBytes,

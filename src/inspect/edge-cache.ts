@@ -29,7 +29,7 @@ export async function cacheEdges(volume: Reader): Promise<EdgeCache> {
       for (const { at, bytes } of [head, tail]) {
         // A copy: callers own what they get.
         if (offset >= at && offset + length <= at + bytes.length) {
-          return bytes.slice(offset - at, offset - at + length);
+          return Uint8Array.from(bytes.subarray(offset - at, offset - at + length));
         }
       }
       return volume.readAt(offset, length, signal);

@@ -14,7 +14,7 @@ export function bytesReader(bytes: Uint8Array): Reader {
     sizeBytes: bytes.length,
     async readAt(offset, length) {
       requireInside(bytes.length, offset, length);
-      return bytes.slice(offset, offset + length);
+      return Uint8Array.from(bytes.subarray(offset, offset + length));
     },
   };
 }

@@ -65,7 +65,7 @@ function withOffset(
   sectorBytes: number,
   why: string,
 ): MetadataWrite {
-  const bytes = region.slice();
+  const bytes = Uint8Array.from(region);
   BOOT_SECTOR.patch(bytes, 0, { partitionOffset });
   sealRegion(bytes, sectorBytes);
   return { at, bytes, why };

@@ -160,7 +160,7 @@ function requireInodeChecksum(
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const extra = bytes.length > INODE_SIZE ? view.getUint16(INODE_EXTRA_SIZE_AT, true) : 0;
   const wide = extra >= EXTRA_SIZE_WITH_CHECKSUM;
-  const zeroed = bytes.slice();
+  const zeroed = Uint8Array.from(bytes);
   zeroed.fill(0, INODE_CHECKSUM_LOW_AT, INODE_CHECKSUM_LOW_AT + 2);
   if (wide) zeroed.fill(0, INODE_CHECKSUM_HIGH_AT, INODE_CHECKSUM_HIGH_AT + 2);
   const whole = crc32cRegister(seed, zeroed);

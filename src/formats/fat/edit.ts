@@ -27,7 +27,7 @@ export async function editForMove(volume: Reader, move: VolumeMove): Promise<Vol
 }
 
 function withHiddenSectors(sector: Uint8Array, at: number, value: number, why: string): MetadataWrite {
-  const bytes = sector.slice();
+  const bytes = Uint8Array.from(sector);
   BOOT_SECTOR.patch(bytes, 0, { hiddenSectors: value });
   return { at, bytes, why };
 }

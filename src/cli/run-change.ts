@@ -13,6 +13,7 @@ import { renderPlan } from '../report/plan-table.js';
 import { type RunResult, renderRunResult } from '../report/run-result.js';
 import { askToGoOn } from './confirm.js';
 import type { ChangeFlags, CommonOptions, LayoutFlags, MoveFlags } from './options.js';
+import { peakMemoryBytes } from './peak-memory.js';
 import { type Progress, startProgress } from './progress.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, printTalk, renderOptions } from './terminal.js';
@@ -129,7 +130,7 @@ async function withServices(
     version: around.version,
     now: Date.now,
     random: Math.random,
-    peakMemoryBytes: () => process.resourceUsage().maxRSS * 1024,
+    peakMemoryBytes,
     signal: around.signals.signal,
     confirm: async (plan) => {
       showPlan(plan, flags);

@@ -70,10 +70,22 @@ function wantedSize(facts: DiskFacts, request: LayoutRequest): number {
       hint: 'align and move-extents never cut a disk: use vmreclaim shrink',
     });
   }
-  if (!request.grow) return asked;
-  const end = Math.max(0, ...[...placesFor(withSize(facts, asked), request).values()].map(placeEnd));
-  const needed = (end + sectorsBehind(facts)) * facts.sectorSize;
-  return needed > asked ? alignUp(needed, MIB) : asked;
+  return request.grow ? grownSize(facts, request, asked) : asked;
+}
+
+/**
+ * The smallest size, in whole MiB, that the layout fits into. On a larger disk more ends can be rounded up, which
+ * pushes what follows: so again until nothing sticks out. Each round lets at least one more end be rounded.
+ */
+function grownSize(facts: DiskFacts, request: LayoutRequest, asked: number): number {
+  let sizeBytes = asked;
+  for (;;) {
+    const grown = withSize(facts, sizeBytes);
+    const end = Math.max(0, ...[...placesFor(grown, request).values()].map(placeEnd));
+    if (end <= grown.usable.end) return sizeBytes;
+    const needed = (end + sectorsBehind(facts)) * facts.sectorSize;
+    sizeBytes = alignUp(Math.max(needed, sizeBytes + 1), MIB);
+  }
 }
 
 /** The facts of the same disk, larger: only the end of what partitions may use changes. */

@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { closeSync, createReadStream, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { createGunzip } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../../src/core/units.js';
 import { ntfs } from '../../../src/formats/ntfs/index.js';
@@ -35,8 +35,8 @@ async function unpack(name: string, path: string, start: number, sizeBytes: numb
     }
     return bytes.subarray(from);
   };
-  const unzip = spawn('gunzip', ['-c', `${folder}ntfs/${name}.gz`], { stdio: ['ignore', 'pipe', 'ignore'] });
-  for await (const chunk of unzip.stdout) rest = pages(Buffer.concat([rest, chunk]));
+  const unzip = createReadStream(`${folder}ntfs/${name}.gz`).pipe(createGunzip({ chunkSize: MIB }));
+  for await (const chunk of unzip) rest = pages(Buffer.concat([rest, chunk]));
   if (rest.length > 0) pages(Buffer.concat([rest, Buffer.alloc(PAGE - rest.length)]));
   closeSync(file);
   return patterned;

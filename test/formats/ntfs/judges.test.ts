@@ -43,7 +43,7 @@ async function sameAsJudge(path: string): Promise<void> {
   });
 }
 
-describe.skipIf(!judge('mkntfs', 'ntfsinfo'))('volumes made by mkntfs', () => {
+describe.skipIf(!judge('mkntfs', 'ntfsinfo', 'ntfslabel'))('volumes made by mkntfs', () => {
   it.each([512, 1024, 2048, 4096, 16384, 65536, 131072, 2097152])('clusters of %i bytes', async (cluster) => {
     const path = scratch.format(`c${cluster}`, cluster > 65536 ? 16384 * MIB : 20 * MIB, '-c', `${cluster}`);
     await sameAsJudge(path);
@@ -72,11 +72,8 @@ describe.skipIf(!judge('mkntfs', 'ntfsinfo'))('volumes made by mkntfs', () => {
     await withVolume(path, async (volume) => {
       const facts = await ntfs.inspect(volume);
       expect(facts.label).toBe('Größe 12');
-      const serial = /Volume Serial Number:? *([0-9a-fA-F]{16})|serial/i.exec(
-        run('ntfslabel', ['-v', path]),
-      )?.[1];
-      if (serial !== undefined) expect(facts.serial).toBe(serial.toUpperCase());
-      expect(facts.serial).toMatch(/^[0-9A-F]{16}$/);
+      const serial = /Serial number : ([0-9a-f]{16})/.exec(run('ntfslabel', ['-v', path]))?.[1];
+      expect(facts.serial).toBe(serial?.toUpperCase());
       expect((await openVolume(volume)).boot.hiddenSectors).toBe(63);
     });
   });

@@ -66,6 +66,7 @@ function checkMayMove(partition: PartitionFacts, place: Place): void {
     throw refused(
       'size-fixed',
       `partition ${partition.number} must keep its size: what it holds counts from its end`,
+      { hint: `give it ${partition.sectorCount} sectors` },
     );
   }
 }
@@ -160,7 +161,9 @@ function checkLogicals(facts: DiskFacts, places: Places): void {
       place.startLba < placeEnd(container) &&
       placeEnd(place) > container.startLba
     ) {
-      throw refused('overlap', `partition ${partition.number} would overlap the extended partition`);
+      throw refused('overlap', `partition ${partition.number} would overlap the extended partition`, {
+        hint: `the extended partition will lie at LBA ${container.startLba} to ${placeEnd(container) - 1}: choose a start outside`,
+      });
     }
   }
 }
@@ -175,6 +178,9 @@ function checkLogical(partition: PartitionFacts, place: Place, container: Place)
     throw refused(
       'outside-extended',
       `logical partition ${partition.number} would leave the extended partition`,
+      {
+        hint: `it and its EBR must lie at LBA ${container.startLba} to ${placeEnd(container) - 1}`,
+      },
     );
   }
   if (ebr >= place.startLba) {

@@ -154,19 +154,26 @@ export function placeExplicit(facts: DiskFacts, request: LayoutRequest): Places 
       startLba: lba(target.startLba),
       sectorCount: target.sectorCount ?? partition.sectorCount,
     };
-    places.set(target.number, { ...place, ebrLba: explicitEbr(facts, partition, target) });
+    places.set(target.number, { ...place, ebrLba: explicitEbr(partition, target) });
   }
+  keepFirstEbr(facts, places);
   return places;
 }
 
-function explicitEbr(
-  facts: DiskFacts,
-  partition: PartitionFacts,
-  target: LayoutRequest['targets'][number],
-): number | null {
-  if (partition.ebrLba === null || target.ebrLba !== null) return target.ebrLba;
-  const extended = facts.partitions.find(({ kind }) => kind === 'extended');
-  // The first EBR cannot leave the first sector of the extended partition.
-  if (partition.ebrLba === extended?.startLba) return partition.ebrLba;
-  return target.startLba - (partition.startLba - partition.ebrLba);
+/** As told, else at the same distance. */
+function explicitEbr(partition: PartitionFacts, target: LayoutRequest['targets'][number]): number | null {
+  if (partition.ebrLba === null) return null;
+  return target.ebrLba ?? target.startLba - (partition.startLba - partition.ebrLba);
+}
+
+/** The first EBR is the first sector of the extended partition, wherever that goes. */
+function keepFirstEbr({ partitions }: DiskFacts, places: Map<number, Place>): void {
+  const extended = partitions.find(({ kind }) => kind === 'extended');
+  const container = extended && places.get(extended.number);
+  if (container === undefined) return;
+  for (const { number, ebrLba } of partitions) {
+    const place = places.get(number);
+    if (ebrLba === null || ebrLba !== extended?.startLba || place === undefined) continue;
+    places.set(number, { ...place, ebrLba: container.startLba });
+  }
 }

@@ -3,7 +3,7 @@ import { lba } from '../../src/core/units.js';
 import type { GptTable } from '../../src/formats/gpt/index.js';
 import type { FilesystemFacts } from '../../src/formats/types.js';
 import type { DiskFacts, PartitionFacts, PartitionKind } from '../../src/inspect/types.js';
-import type { LayoutRequest, Plan } from '../../src/plan/types.js';
+import type { ExtentTarget, LayoutRequest, Plan } from '../../src/plan/types.js';
 
 export const GEOMETRY = { heads: 255, sectorsPerTrack: 63 };
 /** The usual GPT: 128 entries of 128 bytes. */
@@ -279,23 +279,55 @@ export const anyDisk: fc.Arbitrary<DiskFacts> = fc.oneof({ weight: 3, arbitrary:
 
 const boundary = fc.integer({ min: 12, max: 24 }).map((power) => 2 ** power);
 
-/** A disk and something to ask for. */
-export const anyCase: fc.Arbitrary<{ facts: DiskFacts; request: LayoutRequest }> = anyDisk.chain((facts) => {
+/** Places that are free, taken, half taken, or beyond the end. */
+const anyTarget = (facts: DiskFacts, number: number): fc.Arbitrary<ExtentTarget> => {
+  const places = facts.partitions.flatMap(({ startLba, sectorCount }) => [startLba, startLba + sectorCount]);
+  return fc
+    .record({
+      place: fc.constantFrom(0, facts.usable.end, ...places),
+      offset: fc.oneof(fc.constantFrom(0, 1, 63, -63), fc.integer({ min: -70_000, max: 70_000 })),
+    })
+    .map(({ place, offset }) => ({
+      number,
+      startLba: Math.max(0, place + offset),
+      sectorCount: null,
+      ebrLba: null,
+    }));
+};
+
+const moveRequest = (facts: DiskFacts): fc.Arbitrary<LayoutRequest> =>
+  fc
+    .record({
+      numbers: fc.subarray(facts.partitions.map(({ number }) => number)),
+      grow: fc.boolean(),
+    })
+    .chain(({ numbers, grow }) =>
+      fc
+        .tuple(...numbers.map((number) => anyTarget(facts, number)))
+        .map((targets) => alignRequest({ command: 'move-extents', targets, grow })),
+    );
+
+const layoutRequest = (facts: DiskFacts): fc.Arbitrary<LayoutRequest> => {
   const numbers = facts.partitions.map(({ number }) => number);
-  return fc.record({
+  return fc
+    .record({
+      boundaryBytes: boundary,
+      cylinders: fc.boolean(),
+      doNotAlign: fc.oneof(fc.constant([]), fc.subarray(numbers)),
+      only: fc.oneof(fc.constant([]), fc.subarray(numbers)),
+      grow: fc.boolean(),
+      diskSizeBytes: fc.oneof(
+        fc.constant(null),
+        fc.integer({ min: 0, max: 40_000 }).map((count) => facts.sizeBytes + count * facts.sectorSize),
+      ),
+    })
+    .map(alignRequest);
+};
+
+/** A disk and something to ask for: to align it, or to put partitions somewhere. */
+export const anyCase: fc.Arbitrary<{ facts: DiskFacts; request: LayoutRequest }> = anyDisk.chain((facts) =>
+  fc.record({
     facts: fc.constant(facts),
-    request: fc
-      .record({
-        boundaryBytes: boundary,
-        cylinders: fc.boolean(),
-        doNotAlign: fc.oneof(fc.constant([]), fc.subarray(numbers)),
-        only: fc.oneof(fc.constant([]), fc.subarray(numbers)),
-        grow: fc.boolean(),
-        diskSizeBytes: fc.oneof(
-          fc.constant(null),
-          fc.integer({ min: 0, max: 40_000 }).map((count) => facts.sizeBytes + count * facts.sectorSize),
-        ),
-      })
-      .map(alignRequest),
-  });
-});
+    request: fc.oneof({ weight: 3, arbitrary: layoutRequest(facts) }, moveRequest(facts)),
+  }),
+);

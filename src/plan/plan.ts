@@ -70,6 +70,13 @@ function wantedSize(facts: DiskFacts, request: LayoutRequest): number {
       hint: 'align and move-extents never cut a disk: use vmreclaim shrink',
     });
   }
+  if (asked !== facts.sizeBytes && asked % facts.sectorSize !== 0) {
+    throw usageError('disk-size', 'the size asked for is no multiple of the sector size', {
+      expected: `a multiple of ${facts.sectorSize}`,
+      actual: asked,
+      hint: 'give it in K, M, G or s (sectors)',
+    });
+  }
   return request.grow ? grownSize(facts, request, asked) : asked;
 }
 
@@ -105,10 +112,11 @@ function checkRequest(facts: DiskFacts, request: LayoutRequest): void {
       hint: numbers === '' ? 'it has no partitions' : `its partitions are ${numbers}`,
     });
   }
-  if (request.boundaryBytes % facts.sectorSize !== 0) {
+  if (request.boundaryBytes === 0 || request.boundaryBytes % facts.sectorSize !== 0) {
     throw usageError(
       'boundary',
       `the boundary is no multiple of the sector size of ${facts.sectorSize} bytes`,
+      { hint: 'take 64K, or any power of two from 4K to 16M' },
     );
   }
 }

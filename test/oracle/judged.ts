@@ -1,0 +1,56 @@
+import { expectCli } from '../support/cli.js';
+import type { Guest } from '../support/guests.js';
+import { judgeGuest, remember, type Starts } from '../support/verdicts.js';
+import { printOf } from '../support/workbench.js';
+
+/** Everything the verdicts need on this host. */
+export const JUDGES = [
+  'mkntfs',
+  'ntfs-3g',
+  'ntfsresize',
+  'ntfsfix',
+  'ntfs-3g.probe',
+  'mke2fs',
+  'e2fsck',
+  'mkswap',
+  'mkfs.fat',
+  'fsck.fat',
+  'mkfs.exfat',
+  'fsck.exfat',
+  'sfdisk',
+  'sgdisk',
+  'qemu-img',
+] as const;
+
+/**
+ * Runs a changing command, lets every judge look, then runs it again: nothing may be left to do, and nothing be
+ * written. Partitions shall start where `starts` says; those not named stay.
+ */
+export async function judged(guest: Guest, starts: Starts, ...command: string[]): Promise<void> {
+  const memory = remember(guest);
+  await expectCli(0, ...command, guest.disk, '-y');
+  judgeGuest(guest, memory, starts);
+  const print = printOf(guest.folder);
+  const again = await expectCli(0, ...command, guest.disk, '--json');
+  const { status, bytesWritten, runId } = JSON.parse(again.stdout) as Record<string, unknown>;
+  const nothing = { status, bytesWritten, runId };
+  if (JSON.stringify(nothing) !== '{"status":"nothing-to-do","bytesWritten":0,"runId":null}') {
+    throw new Error(`a second ${command.join(' ')} is not idle: ${again.stdout}`);
+  }
+  if (printOf(guest.folder) !== print) throw new Error(`a second ${command.join(' ')} wrote something`);
+}
+
+/** Runs a command that must end with `code` and the reason `reason`, and leave every byte and every file alone. */
+export async function refusedBy(
+  guest: Pick<Guest, 'folder' | 'disk'>,
+  code: number,
+  reason: string,
+  ...command: string[]
+) {
+  const print = printOf(guest.folder);
+  const { stderr } = await expectCli(code, ...command, guest.disk, '-y', '--json', '--quiet');
+  const { error } = JSON.parse(stderr) as { error: { code: string; hint?: string } };
+  if (error.code !== reason) throw new Error(`expected the reason ${reason}: ${stderr}`);
+  if (printOf(guest.folder) !== print) throw new Error(`${reason}: something was changed`);
+  return error;
+}

@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './judges.js';
+
+/** Drivers of the host that read a volume: FUSE for NTFS, the kernel for ext. */
+export type Driver = 'ntfs' | 'ext';
+
+/** A mount that takes longer has hung. */
+const MOUNT_SECONDS = '120';
+
+/**
+ * $1 driver, $2 volume, $3 mount point, $4 `ro` or `rw`, $5 script. The NTFS driver stays a child, so that its end can
+ * be waited for: only then everything it wrote is in the file.
+ */
+const MOUNTED = `
+  case $1 in
+    ntfs) ntfs-3g "$2" "$3" -o "$4,no_detach,streams_interface=windows,compression,noatime" >"$3.log" 2>&1 & driver=$! ;;
+    ext) driver=; options=$4,loop,noatime; [ "$4" = ro ] && options=$options,noload
+      mount -t ext4 -o "$options" "$2" "$3" ;;
+  esac
+  for round in $(seq 1 200); do mountpoint -q "$3" && break; sleep 0.02; done
+  mountpoint -q "$3" || { cat "$3.log"; exit 1; }
+  result=0
+  (cd "$3"; bash -euo pipefail -c "$5") || result=$?
+  for round in $(seq 1 200); do umount "$3" && break; sleep 0.02; done
+  if [ -n "$driver" ]; then wait "$driver"; fi
+  exit $result
+`;
+
+/** Runs shell commands in the root folder of a mounted volume and returns their output. Needs root. */
+export function inMount(driver: Driver, volume: string, access: 'ro' | 'rw', script: string): string {
+  const point = mkdtempSync(join(tmpdir(), 'vmreclaim-mount-'));
+  try {
+    return run('timeout', [
+      MOUNT_SECONDS,
+      'bash',
+      '-euc',
+      MOUNTED,
+      'mounted',
+      driver,
+      volume,
+      point,
+      access,
+      script,
+    ]);
+  } finally {
+    rmSync(point, { recursive: true });
+    rmSync(`${point}.log`, { force: true });
+  }
+}
+
+/**
+ * Everything a guest would see: kind, permissions, size, allocated blocks (compressed and sparse files keep theirs),
+ * time and target of every file, then the hashes of all contents and named streams.
+ */
+const LIST = `
+  export LC_ALL=C
+  find . -printf '%y %m %s %b %T@ %p %l\\n' | sort
+  find . -type f -print0 | sort -z | xargs -0r sha256sum
+  getfattr -R -h -d -m 'user|security|trusted' -e hex . 2>/dev/null | grep -v '^$' || true
+`;
+
+/** Names of all named streams, `file:stream`; getfattr shows the zero between two names as \\000. */
+const STREAMS = `
+  getfattr -R -e text -n ntfs.streams.list . 2>/dev/null | awk '
+    /^# file: / { file = substr($0, 9) }
+    /^ntfs.streams.list=/ {
+      names = substr($0, 20, length($0) - 20)
+      count = split(names, list, /\\\\000/)
+      for (i = 1; i <= count; i++) if (list[i] != "") print file ":" list[i]
+    }' | sort | tr '\\n' '\\0' | xargs -0r sha256sum
+`;
+
+/** What is in a volume, as lines to compare. */
+export function listVolume(driver: Driver, volume: string): string {
+  return inMount(driver, volume, 'ro', driver === 'ntfs' ? LIST + STREAMS : LIST);
+}
+
+/** SHA-256 of a file. */
+export function hashFile(path: string): string {
+  return run('sha256sum', ['--', path]).slice(0, 64);
+}
+
+/** SHA-256 of bytes. */
+export function hashBytes(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}

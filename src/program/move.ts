@@ -90,7 +90,9 @@ async function holesToMake(device: BlockDevice, job: MoveJob, holes: ByteRange[]
   const shift = job.to - job.from;
   const needed: ByteRange[] = [];
   for (const { at, length } of holes) {
-    const data = await device.dataRanges(at + shift, length);
+    // Behind the present end lies what a disk that grows gets new: zeros.
+    const inside = Math.min(length, device.sizeBytes - (at + shift));
+    const data = inside > 0 ? await device.dataRanges(at + shift, inside) : [];
     needed.push(...data.map((range) => ({ at: range.at - shift, length: range.length })));
   }
   return needed;

@@ -7,8 +7,8 @@ import type { Counters } from './types.js';
 
 /** Accesses under way at once: enough to keep a disk busy, few enough to stay sequential. */
 const CONCURRENCY = 4;
-/** Descriptors and .vmx files are a few KiB. */
-const MAX_TEXT_BYTES = 1024 * 1024;
+/** As large as the largest text file that is compiled into a program, a .vmx: else the run could not be finished. */
+const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 
 /** A copy, or a part of one, with its place in the buffer. */
 interface Transfer {

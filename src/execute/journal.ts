@@ -3,8 +3,9 @@ import type { Store, StoreFile } from '../device/store.js';
 import { runFolderOf } from '../disk/names.js';
 import { copiedBytes } from '../program/laws.js';
 import type { Phase } from '../program/types.js';
+import { parseHeader } from './header.js';
 import { decodePhase, decodeRecord, encodePhase, encodeRecord, type PathMap } from './record.js';
-import { CheckpointFile, SpillFile } from './slots.js';
+import { CHECKPOINT_FILE_BYTES, CheckpointFile, SpillFile, spillFileBytes } from './slots.js';
 import type { RunHeader, RunTotals } from './types.js';
 
 const PROGRAM = 'program';
@@ -50,13 +51,18 @@ export class Journal {
     const header = await Journal.find(store, diskPath);
     if (header === undefined)
       throw conflict('no-run', `no run is in flight for ${diskPath}`, { path: folder });
-    const checkpoints = new CheckpointFile(await store.open(store.join(folder, CHECKPOINT), 'write'));
-    const spill = new SpillFile(
-      await store.open(store.join(folder, SPILL), 'write'),
-      header.totals.spillBytes,
-    );
+    const { spillBytes } = header.totals;
+    const checkpoints = await openSized(store, store.join(folder, CHECKPOINT), CHECKPOINT_FILE_BYTES);
+    const spill = await openSized(store, store.join(folder, SPILL), spillFileBytes(spillBytes));
     const program = await store.open(store.join(folder, PROGRAM), 'read');
-    return new Journal(store, folder, header, checkpoints, spill, program);
+    return new Journal(
+      store,
+      folder,
+      header,
+      new CheckpointFile(checkpoints),
+      new SpillFile(spill, spillBytes),
+      program,
+    );
   }
 
   /** The phases from a position on, as they were written; Damaged when a record does not hold. */
@@ -91,9 +97,16 @@ export interface Positioned {
   readonly phase: Phase;
 }
 
+/** What a crash leaves of a file that was being replaced. */
+const TEMPORARY = /^\..*\.tmp$/;
+
 /** Removes a run folder, in force or not; what is not there is fine. */
 export async function removeRun(store: Store, folder: string): Promise<void> {
   for (const name of FILES) await store.remove(store.join(folder, name));
+  if ((await store.stat(folder)) === undefined) return;
+  for (const { name } of await store.list(folder)) {
+    if (TEMPORARY.test(name)) await store.remove(store.join(folder, name));
+  }
   await store.remove(folder);
 }
 
@@ -191,17 +204,13 @@ function pathMap(store: Store, folder: string): PathMap {
   };
 }
 
-function parseHeader(bytes: Uint8Array, path: string): RunHeader {
-  let value: Partial<RunHeader> | null = null;
-  try {
-    value = JSON.parse(new TextDecoder().decode(bytes)) as Partial<RunHeader> | null;
-  } catch {
-    // Said below, like any other content that is no header.
-  }
-  if (value?.formatVersion !== 1 || value.totals === undefined || value.plan === undefined) {
-    throw damaged('journal', 'the run journal is damaged or of another version', { path });
-  }
-  return value as RunHeader;
+/** Opens a file of the run for writing. Damaged (code journal) when it is not as long as it was made. */
+async function openSized(store: Store, path: string, sizeBytes: number): Promise<StoreFile> {
+  const file = await store.open(path, 'write');
+  if (file.sizeBytes === sizeBytes) return file;
+  const actual = file.sizeBytes;
+  await file.close();
+  throw damaged('journal', 'a file of the run journal was cut off', { path, expected: sizeBytes, actual });
 }
 
 /** Reads records one after the other from a buffer that refills. */

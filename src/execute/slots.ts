@@ -8,12 +8,19 @@ import type { Checkpoint, Counters } from './types.js';
 /** A slot has a block of the file system to itself: tearing one write cannot reach the other slot. */
 const SLOT_BYTES = 4 * KIB;
 
+/** Bytes of a whole checkpoint file. */
+export const CHECKPOINT_FILE_BYTES = 2 * SLOT_BYTES;
+
+/** Bytes of a whole spill file for phases that spill at most `capacity` bytes. */
+export const spillFileBytes = (capacity: number): number =>
+  capacity > 0 ? 2 * (SLOT_BYTES + capacity) : 0;
+
 /** Two alternating slots; the whole one with the higher sequence number counts. */
 export class CheckpointFile {
   constructor(private readonly file: StoreFile) {}
 
   static async allocate(file: StoreFile): Promise<void> {
-    await writeZeros(file, 2 * SLOT_BYTES);
+    await writeZeros(file, CHECKPOINT_FILE_BYTES);
     const first: Checkpoint = {
       sequence: 0,
       phase: 0,
@@ -72,7 +79,7 @@ export class SpillFile {
 
   /** Writes zeros rather than a hole: the room must be there before the run begins. */
   static async allocate(file: StoreFile, capacity: number): Promise<void> {
-    if (capacity > 0) await writeZeros(file, 2 * (SLOT_BYTES + capacity));
+    await writeZeros(file, spillFileBytes(capacity));
     await file.flush();
     await file.close();
   }

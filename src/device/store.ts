@@ -1,5 +1,11 @@
 import type { BlockDevice } from './types.js';
 
+/**
+ * Name of the temporary file of `replaceFile`, in the same folder. A crash may leave it behind; the next
+ * replaceFile of the same file clears it away.
+ */
+export const temporaryNameOf = (name: string): string => `.${name}.tmp`;
+
 export type FileKind = 'file' | 'folder' | 'link' | 'other';
 
 export interface FileStat {

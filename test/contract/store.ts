@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { Store } from '../../src/device/store.js';
+import { type Store, temporaryNameOf } from '../../src/device/store.js';
 import { randomBytes } from '../support/random.js';
 
 export interface StoreUnderTest {
@@ -140,6 +140,15 @@ function replaceContract(current: Current): void {
     expect(await mode(file)).toBe(0o640);
     if (before?.inode !== '') expect((await store.stat(file))?.inode).not.toBe(before?.inode);
     expect(await store.list(folder)).toHaveLength(1);
+  });
+
+  it('clears away what a crash left behind', async () => {
+    const { store, folder } = current();
+    const file = at(current(), 'file');
+    await (await store.open(at(current(), temporaryNameOf('file')), 'create')).close();
+    await store.replaceFile(file, text('whole'));
+    expect(await store.readFile(file, MAX)).toEqual(text('whole'));
+    expect(await store.list(folder)).toEqual([{ name: 'file', kind: 'file' }]);
   });
 
   it('replaces the target of a link, not the link', async () => {

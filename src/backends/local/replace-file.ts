@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { constants } from 'node:fs';
 import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { temporaryNameOf } from '../../device/store.js';
 import { isErrno } from './native.js';
 
 /** Mode of a file that replaces nothing, before the umask. */
@@ -14,12 +14,17 @@ const PERMISSION_BITS = 0o7777;
  * one. Order: temporary file in the same folder, its bytes, fsync, rename, fsync of the folder. Mode and
  * owner are those of the old file (the owner only if this user may give it away); a link stays a link and its
  * target is replaced. Access control lists and extended attributes are not carried over.
+ *
+ * The temporary file always has the same name, so that one a crash left behind is cleared away by the next attempt.
  */
 export async function replaceFileDurably(path: string, bytes: Uint8Array): Promise<void> {
   const old = await statOrUndefined(path);
   const target = old === undefined ? path : await realpath(path);
-  const temporary = join(dirname(target), `.${basename(target)}.${randomUUID()}.tmp`);
+  const temporary = join(dirname(target), temporaryNameOf(basename(target)));
   const mode = old === undefined ? NEW_FILE_MODE : 0o600;
+  await unlink(temporary).catch((error: unknown) => {
+    if (!isErrno(error, 'ENOENT')) throw error;
+  });
   const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, mode);
   try {
     await fill(handle, bytes, old);

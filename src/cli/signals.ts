@@ -7,6 +7,10 @@ type StopSignal = keyof typeof SIGNAL_EXIT;
 /** Exit code of a run that a second signal cut short: its journal tells how to go on. */
 const EXIT_RESUMABLE = 9;
 
+/** What a signal is answered with while a run is in flight. */
+export const stopNotice = (name: StopSignal, disk: string): string =>
+  `${name}: stopping at the next checkpoint; then: vmreclaim resume '${disk}'`;
+
 /** Listens for signals: the first one asks for a stop, a second one ends the process at once. */
 export class Signals {
   private readonly controller = new AbortController();
@@ -40,7 +44,7 @@ export class Signals {
       process.exit(this.inFlight === undefined ? SIGNAL_EXIT[name] : EXIT_RESUMABLE);
     this.received = name;
     if (this.inFlight !== undefined) {
-      printTalk(`\n${name}: stopping at the next checkpoint; then: vmreclaim resume '${this.inFlight}'\n`);
+      printTalk(`\n${stopNotice(name, this.inFlight)}\n`);
     }
     this.controller.abort(new Error(`stopped by ${name}`));
   }

@@ -9,6 +9,7 @@ import { planDisk } from '../../src/app/plan.js';
 import { resumeRun } from '../../src/app/resume.js';
 import { scanTargets } from '../../src/app/scan.js';
 import type { Services } from '../../src/app/services.js';
+import { stopNotice } from '../../src/cli/signals.js';
 import { MIB } from '../../src/core/units.js';
 import type { LayoutRequest } from '../../src/plan/types.js';
 import { renderError } from '../../src/report/error.js';
@@ -129,7 +130,7 @@ export async function makeExamples(): Promise<Map<string, string>> {
       [`vmreclaim scan --json ${SHOWN}`, toJson(scanDocument(scan))],
       [`vmreclaim plan ${SHOWN}`, renderPlan(shownPlan, RENDER).text],
       [`vmreclaim plan --json ${SHOWN}`, toJson(shownPlan)],
-      [`vmreclaim align --yes --quiet ${SHOWN}`, stopped],
+      [`vmreclaim align --yes --quiet ${SHOWN}`, `^C\n${stopNotice('SIGINT', SHOWN)}\n${stopped}`],
       [`vmreclaim resume ${SHOWN}`, renderRunResult(result, RENDER).text],
       [`vmreclaim resume --json ${SHOWN}`, toJson(withoutPartitions(result))],
       [`vmreclaim scan --check ${SHOWN}`, await checkedScan(disk)],

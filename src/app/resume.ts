@@ -16,11 +16,10 @@ import type { Services } from './services.js';
 export async function resumeRun(target: string, options: OpenOptions, services: Services): Promise<Outcome> {
   const began = services.now();
   const { store, path } = await locate(target);
-  const { header, diskPath } = await findRun(store, path);
-  const source = await openSource(store, diskPath, options);
+  const { header, source } = await findRun(store, path, options);
   checkSameFiles(source, header);
   return withDisk(source, { writable: true }, async (disk) => {
-    const journal = await Journal.open(store, diskPath);
+    const journal = await Journal.open(store, source.path);
     const { plan, runId, fixups, warnings } = journal.header;
     const before = await factsOfRun(disk, header);
     const { after, counters } = await runToEnd(journal, disk, before, services);
@@ -39,15 +38,38 @@ export async function resumeRun(target: string, options: OpenOptions, services: 
   });
 }
 
-/** The run in flight for what the user named: the disk, its hidden descriptor or the run folder. */
-async function findRun(store: Store, path: string): Promise<{ header: RunHeader; diskPath: string }> {
-  for (const suffix of [runFolderOf(''), hiddenNameOf(''), '']) {
-    if (suffix !== '' && !path.endsWith(suffix)) continue;
-    const diskPath = suffix === '' ? path : path.slice(0, -suffix.length);
-    const header = await Journal.find(store, diskPath);
-    if (header !== undefined) return { header, diskPath };
-  }
-  throw conflict('no-run', 'no run is in flight for this disk: there is nothing to resume', { path });
+/** The run in flight for what the user named: the disk, one of its files, its hidden descriptor or the run folder. */
+async function findRun(
+  store: Store,
+  path: string,
+  options: OpenOptions,
+): Promise<{ header: RunHeader; source: DiskSource }> {
+  const suffix = runFolderOf('');
+  const source = await openSource(
+    store,
+    path.endsWith(suffix) ? path.slice(0, -suffix.length) : path,
+    options,
+  );
+  const header = await Journal.find(store, source.path);
+  if (header !== undefined) return { header, source };
+  const swept = await sweepLitter(source);
+  throw conflict('no-run', 'no run is in flight for this disk: there is nothing to resume', {
+    path: source.path,
+    ...(swept ? { hint: 'what was left of a run that never began, or was over, has been removed' } : {}),
+  });
+}
+
+/** A crash while a journal is written, or removed, leaves a folder that is no run. True when there was one. */
+async function sweepLitter(source: DiskSource): Promise<boolean> {
+  const { store, path } = source;
+  const folder = runFolderOf(path);
+  if ((await store.stat(folder)) === undefined) return false;
+  // Under the lock: another vmreclaim may be preparing a run in this very folder, or have begun it meanwhile.
+  return withDisk(source, { writable: true }, async () => {
+    if ((await Journal.find(store, path)) !== undefined) return false;
+    await removeRun(store, folder);
+    return true;
+  });
 }
 
 /**
@@ -84,8 +106,8 @@ export async function abandonRun(
   options: OpenOptions,
 ): Promise<{ disk: string; runId: string }> {
   const { store, path } = await locate(target);
-  const { header, diskPath } = await findRun(store, path);
-  const source = await openSource(store, diskPath, options);
+  const { header, source } = await findRun(store, path, options);
+  const diskPath = source.path;
   // The lock tells a run that is going on from one that was interrupted.
   return withDisk(source, { writable: true }, async () => {
     const journal = await Journal.open(store, diskPath);

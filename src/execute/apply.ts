@@ -38,10 +38,12 @@ async function forAll<T>(items: readonly T[], work: (item: T) => Promise<void>):
   if (failure !== undefined) throw failure.reason;
 }
 
-/** Splits the copies of a phase into batches that fit into the buffer. */
-function* batches(phase: Phase, buffer: Uint8Array): Generator<Transfer[]> {
+/** Splits the copies of a phase into batches that fit into a buffer; with several they take turns. */
+function* batches(phase: Phase, ...buffers: Uint8Array[]): Generator<Transfer[]> {
   let batch: Transfer[] = [];
   let filled = 0;
+  let turn = 0;
+  let buffer = buffers[0] ?? new Uint8Array(0);
   for (const operation of phase.operations) {
     if (operation.op !== 'copy') continue;
     for (let done = 0; done < operation.length; ) {
@@ -54,6 +56,7 @@ function* batches(phase: Phase, buffer: Uint8Array): Generator<Transfer[]> {
       yield batch;
       batch = [];
       filled = 0;
+      buffer = buffers[++turn % buffers.length] ?? buffer;
     }
   }
   if (batch.length > 0) yield batch;
@@ -77,11 +80,20 @@ export async function scatter(device: BlockDevice, phase: Phase, buffer: Uint8Ar
   }
 }
 
-/** Copies of a phase that does not spill. */
-export async function copyAll(device: BlockDevice, phase: Phase, buffer: Uint8Array): Promise<void> {
-  for (const batch of batches(phase, buffer)) {
-    await forAll(batch, ({ from, bytes }) => device.readInto(from, bytes));
-    await forAll(batch, ({ to, bytes }) => device.writeAt(to, bytes));
+/** Copies of a phase that does not spill: one buffer is written while the other is filled. */
+export async function copyAll(
+  device: BlockDevice,
+  phase: Phase,
+  buffers: readonly [Uint8Array, Uint8Array],
+): Promise<void> {
+  let writing: Promise<void> = Promise.resolve();
+  try {
+    for (const batch of batches(phase, ...buffers)) {
+      await Promise.all([writing, forAll(batch, ({ from, bytes }) => device.readInto(from, bytes))]);
+      writing = forAll(batch, ({ to, bytes }) => device.writeAt(to, bytes));
+    }
+  } finally {
+    await writing;
   }
 }
 

@@ -2,11 +2,10 @@ import { damaged, internalError, interrupted } from '../core/errors.js';
 import { MIB } from '../core/units.js';
 import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
-import { checkLaws } from '../program/laws.js';
+import { checkLaws, readsWhatItWrites } from '../program/laws.js';
 import type { Stage } from '../program/types.js';
 import { applyOthers, copyAll, countPhase, gather, scatter } from './apply.js';
 import type { Journal, Positioned } from './journal.js';
-import type { SpillRecord } from './slots.js';
 import type { Checkpoint, Counters } from './types.js';
 
 /** Where a run stands, for a progress line. */
@@ -24,20 +23,30 @@ export interface RunnerOptions {
   readonly onProgress?: (progress: RunProgress) => void;
 }
 
-/** Copies that do not spill go through a buffer of this size at least. */
-const MIN_BUFFER_BYTES = 8 * MIB;
+/** Copies that do not spill go through buffers of this size at least. */
+const MIN_BUFFER_BYTES = 4 * MIB;
+
+/** Where an attempt begins, and the phases whose saved bytes are in their buffers already. */
+interface Start extends Counters {
+  readonly phase: number;
+  readonly offset: number;
+  readonly restored: ReadonlySet<number>;
+}
 
 /**
- * Executes the program of a journal from its last checkpoint. The cycle of a phase:
+ * Executes the program of a journal from its last checkpoint. A phase that spills has its sources saved in the journal
+ * and flushed before its first target is written; one that does not is followed by a checkpoint. While the targets
+ * of a spilling phase are written and flushed, the next one is saved already:
  *
- *     [read the sources, save them in the journal, flush the journal]   only phases that spill
- *     write the targets, flush the disk
- *     write the checkpoint, flush the journal                            only phases that do not spill
+ *     journal   save 1 | save 2           | save 3           |
+ *     disk             | write 1, flush   | write 2, flush   | ...
  *
- * A saved spill names its phase and so is the checkpoint of everything before it: one flush less a window.
+ * So a whole saved phase p means that all before p - 1 is durable, and p - 1 is too unless its own area is still
+ * whole. Resuming replays p - 1, if it can, and p from the journal.
  */
 export class Runner {
-  private readonly buffer: Uint8Array;
+  /** One for each area of the spill file: the phase p uses number p mod 2. */
+  private readonly buffers: readonly [Uint8Array, Uint8Array];
 
   constructor(
     private readonly journal: Journal,
@@ -46,35 +55,40 @@ export class Runner {
     private readonly options: RunnerOptions = {},
   ) {
     const size = Math.max(MIN_BUFFER_BYTES, journal.header.totals.spillBytes);
-    this.buffer = new Uint8Array(size);
+    this.buffers = [new Uint8Array(size), new Uint8Array(size)];
   }
 
   /** Runs all phases up to the given stage; returns what was done since the run began, by all attempts together. */
   async runThrough(stage: 'change' | 'finish'): Promise<Counters> {
     let checkpoint = await this.lastCheckpoint();
-    let spilled = await this.journal.spill.newest(checkpoint.phase, this.buffer);
-    const from = spilled ?? checkpoint;
-    let counters: Counters = from;
-    for await (const step of this.journal.phases(from)) {
-      if (isLater(step.phase.stage, stage)) break;
+    const start = await this.findStart(checkpoint);
+    const saved = new Set(start.restored);
+    let counters: Counters = pick(start);
+    const steps = this.journal.phases(start);
+    let step = await nextOf(steps);
+    while (step !== undefined && !isLater(step.phase.stage, stage)) {
       this.stopWhenAsked();
       checkLaws(step.phase);
       if (step.phase.stage !== 'prepare' && !checkpoint.started) {
-        checkpoint = await this.write({
-          ...checkpoint,
-          phase: step.index,
-          offset: step.offset,
-          started: true,
-        });
+        const position = { phase: step.index, offset: step.offset };
+        checkpoint = await this.write({ ...checkpoint, ...position, started: true });
       }
-      await this.runPhase(step, counters, spilled);
-      spilled = undefined;
-      counters = countPhase(counters, step.phase);
+      const following = await nextOf(steps);
+      if (step.phase.spill === true && !saved.has(step.index)) await this.save(step, counters);
+      const after = countPhase(counters, step.phase);
+      await this.runBoth(
+        step,
+        this.canSaveAhead(step, following, saved) ? following : undefined,
+        after,
+        saved,
+      );
+      counters = after;
       if (step.phase.spill !== true) {
         const position = { phase: step.index + 1, offset: step.nextOffset };
-        checkpoint = await this.write({ ...checkpoint, ...pick(counters), ...position });
+        checkpoint = await this.write({ ...checkpoint, ...counters, ...position });
       }
       this.report(step, counters);
+      step = following;
     }
     return counters;
   }
@@ -87,29 +101,66 @@ export class Runner {
   /** Makes the result of the verification durable; called between the two stages. */
   async markVerified(): Promise<void> {
     const checkpoint = await this.lastCheckpoint();
-    const spilled = await this.journal.spill.newest(checkpoint.phase, this.buffer);
-    if (spilled !== undefined)
+    if ((await this.findStart(checkpoint)).restored.size > 0) {
       throw internalError('run-order', 'verified before the last checkpoint was written');
+    }
     await this.write({ ...checkpoint, verified: true });
   }
 
-  private async runPhase(
-    { index, offset, phase }: Positioned,
+  /** Writes the targets of a phase while the following one is saved. Both end before the first failure is thrown. */
+  private async runBoth(
+    step: Positioned,
+    ahead: Positioned | undefined,
     counters: Counters,
-    spilled: SpillRecord | undefined,
+    saved: Set<number>,
   ): Promise<void> {
-    if (phase.spill === true) {
-      // After a crash the buffer already holds the bytes of this phase; the disk may hold them no longer.
-      if (spilled?.phase !== index) {
-        const bytes = await gather(this.device, phase, this.buffer);
-        await this.journal.spill.save({ phase: index, offset, ...pick(counters) }, bytes);
-      }
-      await scatter(this.device, phase, this.buffer);
-    } else {
-      await copyAll(this.device, phase, this.buffer);
-    }
+    const results = await Promise.allSettled([
+      this.runPhase(step),
+      ahead === undefined ? undefined : this.save(ahead, counters),
+    ]);
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    if (ahead !== undefined) saved.add(ahead.index);
+  }
+
+  /** The following phase may be saved early when it reads nothing that this one is writing. */
+  private canSaveAhead(
+    step: Positioned,
+    following: Positioned | undefined,
+    saved: ReadonlySet<number>,
+  ): following is Positioned {
+    const bothSpill = step.phase.spill === true && following?.phase.spill === true;
+    return bothSpill && !saved.has(following.index) && !readsWhatItWrites(following.phase, step.phase);
+  }
+
+  private async save({ index, offset, phase }: Positioned, counters: Counters): Promise<void> {
+    const bytes = await gather(this.device, phase, this.bufferOf(index));
+    await this.journal.spill.save({ phase: index, offset, ...counters }, bytes);
+  }
+
+  private async runPhase({ index, phase }: Positioned): Promise<void> {
+    if (phase.spill === true) await scatter(this.device, phase, this.bufferOf(index));
+    else await copyAll(this.device, phase, this.buffers);
     await applyOthers(this.device, this.store, phase);
     await this.device.flush();
+  }
+
+  /** Behind the last checkpoint, or at the saved phases that are newer; their bytes go into their buffers. */
+  private async findStart(checkpoint: Checkpoint): Promise<Start> {
+    const { spill } = this.journal;
+    for (const phase of await spill.phases()) {
+      if (phase < checkpoint.phase) break;
+      const newest = await spill.load(phase, this.bufferOf(phase));
+      if (newest === undefined) continue;
+      const before =
+        phase > checkpoint.phase ? await spill.load(phase - 1, this.bufferOf(phase - 1)) : undefined;
+      const restored = new Set(before === undefined ? [phase] : [phase - 1, phase]);
+      return { ...(before ?? newest), restored };
+    }
+    return { ...checkpoint, restored: new Set() };
+  }
+
+  private bufferOf(phase: number): Uint8Array {
+    return this.buffers[phase % 2 === 0 ? 0 : 1];
   }
 
   private async lastCheckpoint(): Promise<Checkpoint> {
@@ -138,6 +189,11 @@ export class Runner {
     const { phases, bytesToCopy } = this.journal.header.totals;
     this.options.onProgress?.({ why: phase.why, phase: index + 1, phases, bytesCopied, bytesToCopy });
   }
+}
+
+async function nextOf(steps: AsyncGenerator<Positioned>): Promise<Positioned | undefined> {
+  const next = await steps.next();
+  return next.done === true ? undefined : next.value;
 }
 
 const ORDER: Readonly<Record<Stage, number>> = { prepare: 0, change: 1, finish: 2 };

@@ -12,8 +12,7 @@ const SLOT_BYTES = 4 * KIB;
 export const CHECKPOINT_FILE_BYTES = 2 * SLOT_BYTES;
 
 /** Bytes of a whole spill file for phases that spill at most `capacity` bytes. */
-export const spillFileBytes = (capacity: number): number =>
-  capacity > 0 ? 2 * (SLOT_BYTES + capacity) : 0;
+export const spillFileBytes = (capacity: number): number => (capacity > 0 ? 2 * (SLOT_BYTES + capacity) : 0);
 
 /** Two alternating slots; the whole one with the higher sequence number counts. */
 export class CheckpointFile {
@@ -59,7 +58,7 @@ export class CheckpointFile {
 
 export const NOTHING_DONE: Counters = { bytesCopied: 0, bytesWritten: 0, bytesDiscarded: 0 };
 
-/** The record before spilled bytes: it says that everything before its phase is durable, like a checkpoint. */
+/** The record before spilled bytes: it says how far the run was, like a checkpoint. */
 export interface SpillRecord extends Counters {
   readonly phase: number;
   readonly offset: number;
@@ -68,8 +67,8 @@ export interface SpillRecord extends Counters {
 }
 
 /**
- * Two alternating areas for the source bytes of phases that spill. While one is written the other still holds the
- * phase before it, which may not be flushed to the disk completely.
+ * Two alternating areas for the source bytes of phases that spill: while the targets of one phase are written, the
+ * next one is saved in the other area. An area is only used again when its phase is flushed to the disk.
  */
 export class SpillFile {
   constructor(
@@ -94,21 +93,27 @@ export class SpillFile {
     await this.file.flush();
   }
 
-  /** The newest whole spill of the phase `from` or a later one, its bytes in `buffer`. */
-  async newest(from: number, buffer: Uint8Array): Promise<SpillRecord | undefined> {
-    const records: SpillRecord[] = [];
-    for (const area of this.capacity > 0 ? [0, 1] : []) {
-      const slot = await this.file.readAt(this.areaAt(area), SLOT_BYTES);
-      const found = decodeSlot(slot) as SpillRecord | undefined;
-      if (found !== undefined && found.phase >= from && found.length <= this.capacity) records.push(found);
-    }
-    records.sort((a, b) => b.phase - a.phase);
-    for (const record of records) {
-      const bytes = buffer.subarray(0, record.length);
-      await this.file.readInto(this.areaAt(record.phase) + SLOT_BYTES, bytes);
-      if (crc32(bytes) === record.crc) return record;
-    }
-    return undefined;
+  /** The record of a phase, its bytes in `buffer`; undefined when its area holds another phase or is torn. */
+  async load(phase: number, buffer: Uint8Array): Promise<SpillRecord | undefined> {
+    const record = await this.recordIn(this.areaAt(phase));
+    if (record?.phase !== phase || record.length > this.capacity) return undefined;
+    const bytes = buffer.subarray(0, record.length);
+    await this.file.readInto(this.areaAt(phase) + SLOT_BYTES, bytes);
+    return crc32(bytes) === record.crc ? record : undefined;
+  }
+
+  /** The phases that the areas claim to hold, the later one first; their bytes may still be torn. */
+  async phases(): Promise<number[]> {
+    if (this.capacity === 0) return [];
+    const records = [await this.recordIn(this.areaAt(0)), await this.recordIn(this.areaAt(1))];
+    return records
+      .filter((record) => record !== undefined)
+      .map(({ phase }) => phase)
+      .sort((a, b) => b - a);
+  }
+
+  private async recordIn(at: number): Promise<SpillRecord | undefined> {
+    return decodeSlot(await this.file.readAt(at, SLOT_BYTES)) as SpillRecord | undefined;
   }
 
   close(): Promise<void> {

@@ -11,7 +11,7 @@ import type { MoveMode, PlannedMove } from './types.js';
  */
 const DIRECT_DISTANCE_BYTES = 16 * MIB;
 /** Bytes of a window in the journal: large enough to keep the disk busy, small enough for 100 MiB of memory. */
-export const JOURNALED_WINDOW_BYTES = 16 * MIB;
+export const JOURNALED_WINDOW_BYTES = 8 * MIB;
 /** A direct window is not longer than this, whatever the distance: what a crash costs. */
 const DIRECT_WINDOW_BYTES = 256 * MIB;
 

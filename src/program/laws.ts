@@ -29,12 +29,13 @@ const byStart = (a: ByteRange, b: ByteRange): number => a.at - b.at;
  * Every phase is checked when it is compiled and again before it runs.
  */
 export function checkLaws(phase: Phase): void {
-  const targets = phase.operations.map(targetOf).filter(isRange).sort(byStart);
+  const targets = targetsOf(phase);
   targets.forEach((target, index) => {
     const next = targets[index + 1];
     if (next !== undefined && intersects(target, next)) broken(phase, 'two targets share bytes', next);
   });
-  if (phase.spill !== true) checkSources(phase, targets);
+  const shared = phase.spill === true ? undefined : sharedBytes(targets, sourcesOf(phase));
+  if (shared !== undefined) broken(phase, 'a target is also a source', shared);
   const others = phase.operations.filter((operation) => targetOf(operation) === undefined);
   if (others.length > 1 || (others.length === 1 && targets.length > 0)) {
     throw internalError(
@@ -44,19 +45,26 @@ export function checkLaws(phase: Phase): void {
   }
 }
 
-/** Both lists sorted: one sweep. */
-function checkSources(phase: Phase, targets: readonly ByteRange[]): void {
-  const sources = phase.operations.map(sourceOf).filter(isRange).sort(byStart);
+const sourcesOf = (phase: Phase): ByteRange[] => phase.operations.map(sourceOf).filter(isRange).sort(byStart);
+const targetsOf = (phase: Phase): ByteRange[] => phase.operations.map(targetOf).filter(isRange).sort(byStart);
+
+/** Does the phase copy from where the other one writes? Then it cannot be read before that one is done. */
+export function readsWhatItWrites(phase: Phase, other: Phase): boolean {
+  return sharedBytes(targetsOf(other), sourcesOf(phase)) !== undefined;
+}
+
+/** The first of the sorted targets that shares bytes with one of the sorted sources: one sweep. */
+function sharedBytes(targets: readonly ByteRange[], sources: readonly ByteRange[]): ByteRange | undefined {
   let index = 0;
-  let reach: ByteRange | undefined;
+  let reach = 0;
   for (const target of targets) {
     for (; index < sources.length && (sources[index]?.at ?? 0) < rangeEnd(target); index++) {
       const source = sources[index];
-      if (source !== undefined && (reach === undefined || rangeEnd(source) > rangeEnd(reach))) reach = source;
+      if (source !== undefined) reach = Math.max(reach, rangeEnd(source));
     }
-    if (reach !== undefined && rangeEnd(reach) > target.at)
-      broken(phase, 'a target is also a source', target);
+    if (reach > target.at) return target;
   }
+  return undefined;
 }
 
 function broken(phase: Phase, law: string, at: ByteRange): never {

@@ -12,7 +12,9 @@ import type { UsedMap } from '../formats/types.js';
 import type { Operation, Phase } from './types.js';
 
 /** Unused stretches up to this length are copied along: cheaper than a second access. */
-const MERGE_GAP_BYTES = 256 * KIB;
+const MIN_MERGE_GAP_BYTES = 256 * KIB;
+/** Larger volumes merge more, so that program and overlay stay within bounds whatever the size and fragmentation. */
+const MAX_RANGES = 2 ** 19;
 /** The volume is looked at in stretches of this length, so that memory does not grow with it. */
 const SCAN_BYTES = 256 * MIB;
 /** Bounds the size of a phase in the journal. */
@@ -55,6 +57,9 @@ interface Piece extends ByteRange {
 
 const isRight = (job: MoveJob): boolean => job.to > job.from;
 
+const mergeGap = ({ length }: MoveJob): number =>
+  Math.max(MIN_MERGE_GAP_BYTES, Math.ceil(length / MAX_RANGES));
+
 function* scanWindows(job: MoveJob): Generator<ByteRange> {
   const count = Math.ceil(job.length / SCAN_BYTES);
   for (let i = 0; i < count; i++) {
@@ -67,7 +72,7 @@ function* scanWindows(job: MoveJob): Generator<ByteRange> {
 async function piecesOf(device: BlockDevice, job: MoveJob, scan: ByteRange): Promise<Piece[]> {
   const used = await usedIn(job, scan);
   const data = mergeRanges(await device.dataRanges(scan.at, scan.length));
-  const copies = intersectLists(mergeRanges(used, MERGE_GAP_BYTES), data);
+  const copies = intersectLists(mergeRanges(used, mergeGap(job)), data);
   const holes = await holesToMake(device, job, intersectLists(used, complement(data, scan)));
   const pieces = [
     ...copies.map((range) => ({ ...range, hole: false })),

@@ -43,11 +43,11 @@ const directPhase: fc.Arbitrary<Phase> = fc
 
 /** Copies from anywhere, sources and targets overlapping at will; only the targets are disjoint. */
 const spillPhase: fc.Arbitrary<Phase> = fc
-  .tuple(ranges(4), fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: 4, maxLength: 4 }))
+  .tuple(ranges(4), fc.array(cut, { minLength: 4, maxLength: 4 }))
   .map(([list, places]) => {
     const operations = list.map((target, index): Operation => {
       if (index === 3) return { op: 'discard', ...target };
-      const from = Math.floor((DISK_BYTES - target.length) * (places[index] ?? 0));
+      const from = (places[index] ?? 0) % (DISK_BYTES - target.length + 1);
       return { op: 'copy', from, to: target.at, length: target.length };
     });
     return { stage: 'change', why: 'spill', operations, spill: true };
@@ -73,7 +73,8 @@ export const anyMove = fc
     windowBytes: fc.integer({ min: 500, max: 6_000 }),
     used: fc.option(ranges(5), { nil: null }),
   })
-  .filter(({ from, to }) => from !== to);
+  // A direct move by a few bytes has thousands of phases, and each is cut in every step.
+  .filter(({ from, to, journaled }) => from !== to && (journaled || Math.abs(to - from) >= 400));
 
 export async function phasesOfMove(
   device: MemoryDevice,

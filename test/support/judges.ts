@@ -24,6 +24,12 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   'mkfs.xfs': 'xfsprogs',
   'mkfs.btrfs': 'btrfs-progs',
   mkswap: 'util-linux',
+  blkid: 'util-linux',
+  dumpe2fs: 'e2fsprogs',
+  cryptsetup: 'cryptsetup-bin',
+  ntfscat: 'ntfs-3g',
+  ntfslabel: 'ntfs-3g',
+  ntfscluster: 'ntfs-3g',
 };
 
 const SEARCH_PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;

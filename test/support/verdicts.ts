@@ -9,6 +9,7 @@ import { driverOf, SECTOR, type Volume } from './volumes.js';
 /** What a guest was before a command; judged against afterwards. */
 export interface Memory {
   readonly names: readonly string[];
+  /** Of the extent files: a change in place keeps them. */
   readonly inodes: readonly number[];
   readonly sizeBytes: number;
   readonly allocatedBytes: number;
@@ -40,7 +41,7 @@ export function remember(guest: Guest): Memory {
     const table = readTable(image);
     return {
       names: readdirSync(guest.folder).sort(),
-      inodes: guest.extents.map((path) => statSync(path).ino),
+      inodes: inodesOf(guest),
       sizeBytes: statSync(image).size,
       allocatedBytes: allocatedBytes(guest),
       segments: guest.extents.reduce((sum, path) => sum + dataSegments(path), 0),
@@ -216,7 +217,7 @@ function hashVolume({ kind, sectors }: Volume, path: string): string {
 
 function judgeFiles(guest: Guest, memory: Memory): void {
   expect(readdirSync(guest.folder).sort()).toEqual(memory.names);
-  expect(guest.extents.map((path) => statSync(path).ino)).toEqual(memory.inodes);
+  expect(inodesOf(guest)).toEqual(memory.inodes);
   // A stretch of data that lands off the store's blocks (4 KiB) touches one block more; small ranges between used
   // ones are data already. What a partition left behind is given back, so nothing else may grow.
   expect(allocatedBytes(guest)).toBeLessThanOrEqual(
@@ -237,6 +238,8 @@ export function changedLines(before: string, after: string): string[] {
   expect(lines.length).toBe(before.split('\n').length);
   return before.split('\n').filter((line, index) => line !== lines[index]);
 }
+
+const inodesOf = ({ extents }: Guest): number[] => extents.map((path) => statSync(path).ino);
 
 function allocatedBytes(guest: Guest): number {
   return guest.extents.reduce((sum, path) => sum + statSync(path).blocks * 512, 0);

@@ -1,4 +1,6 @@
 import { formatPercent, formatSize } from '../core/size.js';
+import { cleanText } from '../core/text.js';
+import { toJsonLine } from '../report/json.js';
 import { printTalk } from './terminal.js';
 
 export const PROGRESS_KINDS = ['auto', 'bar', 'plain', 'json', 'none'] as const;
@@ -29,7 +31,11 @@ export async function startProgress(kind: ProgressKind, quiet: boolean): Promise
   const shown = kind === 'auto' ? (process.stderr.isTTY === true && !quiet ? 'bar' : 'none') : kind;
   if (shown === 'bar') return spinner();
   if (shown === 'none') return SILENT;
-  return lines(shown === 'json' ? (event) => JSON.stringify({ event: 'progress', ...event }) : describe);
+  return lines(
+    shown === 'json'
+      ? (event) => toJsonLine({ event: 'progress', ...event })
+      : (event) => `${describe(event)}\n`,
+  );
 }
 
 function lines(format: (event: ProgressEvent) => string): Progress {
@@ -39,7 +45,7 @@ function lines(format: (event: ProgressEvent) => string): Progress {
       const now = Date.now();
       if (event.why === last.why && now - last.at < LINE_INTERVAL_MS && event.phase !== event.phases) return;
       last = { why: event.why, at: now };
-      printTalk(`${format(event)}\n`);
+      printTalk(format(event));
     },
     end: () => undefined,
   };
@@ -60,9 +66,11 @@ async function spinner(): Promise<Progress> {
   };
 }
 
+/** `why` may be a path, so it is cleaned. */
 function describe(event: ProgressEvent): string {
-  const { why, disks, bytesCopied, bytesToCopy } = event;
-  if (disks !== undefined) return `${disks} disks: ${why}`;
+  const { disks, bytesCopied, bytesToCopy } = event;
+  const why = cleanText(event.why);
+  if (disks !== undefined) return `${disks} ${disks === 1 ? 'disk' : 'disks'}: ${why}`;
   if (bytesCopied === undefined || bytesToCopy === undefined || bytesToCopy === 0) return why;
   return `${why}: ${formatSize(bytesCopied)} of ${formatSize(bytesToCopy)} (${formatPercent(bytesCopied, bytesToCopy)})`;
 }

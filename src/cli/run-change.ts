@@ -5,6 +5,7 @@ import { planDisk, requestFromPlan } from '../app/plan.js';
 import { abandonRun, resumeRun } from '../app/resume.js';
 import type { Services } from '../app/services.js';
 import { usageError } from '../core/errors.js';
+import { cleanText } from '../core/text.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { parsePlan } from '../plan/plan-file.js';
 import type { LayoutRequest, Plan } from '../plan/types.js';
@@ -86,14 +87,16 @@ async function runChange(
   around: Surroundings,
 ): Promise<void> {
   const dryRun = flags.dryRun === true;
-  const result = await withServices(flags, around, (services) =>
+  const result = await withServices(flags, around, true, (services) =>
     changeDisk(disk, request, { ...outside(flags), dryRun }, services),
   );
   printResult(result, command, flags, around);
 }
 
 export async function runResume(disk: string, flags: CommonOptions, around: Surroundings): Promise<void> {
-  const result = await withServices(flags, around, (services) => resumeRun(disk, outside(flags), services));
+  const result = await withServices(flags, around, false, (services) =>
+    resumeRun(disk, outside(flags), services),
+  );
   printResult(result, 'resume', flags, around);
 }
 
@@ -104,7 +107,7 @@ export async function runAbandon(
 ): Promise<void> {
   const dropped = await abandonRun(disk, flags.force === true, outside(flags));
   const document = { formatVersion: 1, command: 'abandon', ...dropped, status: 'done' };
-  printData(flags.json === true ? toJson(document) : `run ${dropped.runId} was dropped\n`, flags);
+  printData(flags.json === true ? toJson(document) : `run ${cleanText(dropped.runId)} was dropped\n`, flags);
   around.setExitCode(0);
 }
 
@@ -123,6 +126,7 @@ function printResult(
 async function withServices(
   flags: ChangeFlags,
   around: Surroundings,
+  asks: boolean,
   work: (services: Services) => Promise<Outcome>,
 ): Promise<Outcome> {
   let progress: Progress | undefined;
@@ -141,15 +145,14 @@ async function withServices(
     onProgress: (event) => progress?.update(event),
     onInFlight: (disk) => around.signals.setInFlight(disk),
   };
-  // A resume and a dry run ask nothing, so their progress begins at once.
-  if (flags.dryRun === true || flags.yes === undefined) {
-    progress = flags.dryRun === true ? await startProgress(flags.progress, flags.quiet === true) : undefined;
-  }
+  // Otherwise progress begins behind the question.
+  if (!asks || flags.dryRun === true) progress = await startProgress(flags.progress, flags.quiet === true);
   return work(services).finally(() => progress?.end());
 }
 
 /** Before the question, so on stderr: stdout is for the result. */
 function showPlan(plan: Plan, flags: CommonOptions): void {
-  if (flags.quiet === true) return;
+  // Together with --json a program may read stderr: it gets the error document alone.
+  if (flags.quiet === true || (flags.json === true && process.stderr.isTTY !== true)) return;
   printTalk(renderPlan(plan, renderOptions(process.stderr, flags)).text);
 }

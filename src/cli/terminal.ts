@@ -1,4 +1,5 @@
 import { writeFileSync, writeSync } from 'node:fs';
+import { deviceError } from '../core/errors.js';
 import type { RenderOptions } from '../report/types.js';
 
 const DEFAULT_WIDTH = 80;
@@ -33,15 +34,27 @@ function canUnicode(): boolean {
   return TERM !== 'linux' && (/utf-?8/i.test(locale) || (locale === '' && process.platform !== 'linux'));
 }
 
-/** Data goes to stdout, or to the file of -o. */
+/** Data goes to stdout, or to the file of -o. Throws Device (output) when it cannot be written there. */
 export function printData(text: string, { output }: OutputOptions): void {
-  if (output === undefined || output === '-') writeAll(1, text);
-  else writeFileSync(output, text);
+  try {
+    if (output === undefined || output === '-') writeAll(1, text);
+    else writeFileSync(output, text);
+  } catch (error) {
+    const where = output === undefined || output === '-' ? 'standard output' : output;
+    throw deviceError('output', `the result cannot be written to ${where}`, {
+      hint: 'what was done is done: look at it with scan',
+      cause: error,
+    });
+  }
 }
 
-/** Talk goes to stderr. */
+/** Talk goes to stderr. Where nobody can listen the work goes on. */
 export function printTalk(text: string): void {
-  writeAll(2, text);
+  try {
+    writeAll(2, text);
+  } catch {
+    // A full disk behind `2> log` must not stop a run in flight.
+  }
 }
 
 /** Writes synchronously, so that nothing is lost when the process ends right after; a closed pipe is no error. */

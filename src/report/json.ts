@@ -6,9 +6,17 @@ const UNPRINTABLE = /[\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f
 
 /** A document as printed: indented, ends in a newline; nothing is lost, what cannot be shown is escaped. */
 export function toJson(document: unknown): string {
-  const escaped = JSON.stringify(document, null, 2).replace(
+  return `${printable(JSON.stringify(document, null, 2))}\n`;
+}
+
+/** The same on one line: for streams of documents. */
+export function toJsonLine(document: unknown): string {
+  return `${printable(JSON.stringify(document))}\n`;
+}
+
+function printable(json: string): string {
+  return json.replace(
     UNPRINTABLE,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
-  return `${escaped}\n`;
 }

@@ -24,10 +24,8 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
   const places = placesFor(grown, request);
   const changed = facts.partitions.some((partition) => isChanged(facts, places, partition));
   const status = changed || sizeBytes !== facts.sizeBytes ? 'change' : 'nothing-to-do';
-  if (status === 'change') {
-    checkDiskState(facts);
-    checkPlaces(grown, places);
-  }
+  if (status === 'change' || !isFullySeen(facts)) checkDiskState(facts);
+  if (status === 'change') checkPlaces(grown, places);
   const moves = planMoves(facts, places, rates);
   return {
     formatVersion: 1,
@@ -50,6 +48,14 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
     savedBytes: facts.sizeBytes - sizeBytes,
     estimatedSeconds: Math.round(sum(moves.map(({ estimatedSeconds }) => estimatedSeconds)) * 10) / 10,
   };
+}
+
+/**
+ * "Nothing to do" is only said of partitions that were seen. A disk that is damaged, half-moved, or of a format that
+ * is not read shows none, or not all of them.
+ */
+function isFullySeen({ state, partitions }: DiskFacts): boolean {
+  return state === 'ready' || (state === 'refused' && partitions.length > 0);
 }
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);

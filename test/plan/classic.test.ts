@@ -284,7 +284,14 @@ describe('disks that must not be changed', () => {
       state,
       reasons,
     });
-    expect(makePlan(aligned, alignRequest()).status).toBe('nothing-to-do');
+    if (state === 'refused') expect(makePlan(aligned, alignRequest()).status).toBe('nothing-to-do');
+    else expect(() => makePlan(aligned, alignRequest())).toThrow(expect.objectContaining({ family }));
+  });
+
+  it('are not called done when their partitions were not seen', () => {
+    const unseen = diskFacts(20_000, [], { state: 'refused', reasons });
+    expect(() => makePlan(unseen, alignRequest())).toThrow(refusal('snapshot'));
+    expect(makePlan(diskFacts(20_000, []), alignRequest()).status).toBe('nothing-to-do');
   });
 
   it('because a volume is dirty, damaged or listed in a hybrid MBR', () => {

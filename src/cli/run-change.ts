@@ -7,7 +7,6 @@ import type { Services } from '../app/services.js';
 import { usageError } from '../core/errors.js';
 import { cleanText } from '../core/text.js';
 import type { DiskFacts } from '../inspect/types.js';
-import { parsePlan } from '../plan/plan-file.js';
 import type { LayoutRequest, Plan } from '../plan/types.js';
 import { toJson } from '../report/json.js';
 import { renderPlan } from '../report/plan-table.js';
@@ -63,6 +62,8 @@ async function moveRequest(flags: MoveFlags): Promise<(facts: DiskFacts) => Layo
     throw usageError('move-target', 'move-extents needs either --plan FILE or --to N=LBA');
   }
   if (flags.plan !== undefined) {
+    // The validator is a third of all code: loaded only for this.
+    const { parsePlan } = await import('../plan/plan-file.js');
     const plan = parsePlan(await readPlanFile(flags.plan));
     return (facts) => requestFromPlan(plan, facts);
   }

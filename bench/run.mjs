@@ -1,0 +1,177 @@
+// Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
+// Needs root and the Debian packages ntfs-3g, fdisk, time. Usage: npm run bench [-- NAME...]; NAME: align full scan scale huge
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fillWithNoise, guestWithNtfs, manyDisks, writeDescriptor } from './images.mjs';
+
+const CLI = fileURLToPath(new URL('../bin/vmreclaim.js', import.meta.url));
+const ROUNDS = Number(process.env.ROUNDS ?? 3);
+const folder = mkdtempSync(join(tmpdir(), 'vmreclaim-bench-'));
+const rows = [];
+
+/** Runs a command under GNU time; seconds of wall clock and peak resident KiB. */
+function measure(command, args, options = {}) {
+  const mark = '@time';
+  const result = spawnSync('/usr/bin/time', ['-f', `${mark} %e %M`, command, ...args], {
+    encoding: 'utf8',
+    maxBuffer: 1 << 28,
+    ...options,
+  });
+  const match = /@time ([\d.]+) (\d+)/.exec(result.stderr ?? '');
+  if (match === null || (result.status !== 0 && !options.anyExit)) {
+    throw new Error(`${command} ${args.join(' ')}: ${result.status}\n${result.stderr}`);
+  }
+  return { seconds: Number(match[1]), kib: Number(match[2]), stdout: result.stdout };
+}
+
+const vmreclaim = (...args) => measure(process.execPath, [CLI, ...args]);
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const seconds = (value) => `${value.toFixed(2)} s`;
+const mib = (kib) => `${(kib / 1024).toFixed(0)} MiB`;
+
+function row(name, ours, peer, limit, memory) {
+  rows.push({ name, ours, peer, limit, memory });
+}
+
+/** Alternates both sides on fresh copies of the same image; compares the medians. */
+function race(name, original, peerName, peer, limit) {
+  const flat = join(folder, 'disk-flat.vmdk');
+  const times = { ours: [], peer: [] };
+  let peak = 0;
+  const fresh = () => {
+    spawnSync('cp', ['--sparse=always', original, flat]);
+    spawnSync('sync');
+  };
+  for (let round = 0; round < ROUNDS; round++) {
+    fresh();
+    const run = vmreclaim('align', join(folder, 'disk.vmdk'), '-y', '--quiet');
+    times.ours.push(run.seconds);
+    peak = Math.max(peak, run.kib);
+    fresh();
+    times.peer.push(peer(flat).seconds);
+  }
+  const [ours, theirs] = [median(times.ours), median(times.peer)];
+  const ratio = `${seconds(theirs)} ${peerName}; ratio ${(ours / theirs).toFixed(2)}`;
+  row(name, seconds(ours), ratio, limit, mib(peak));
+}
+
+function sfdiskMove(...flags) {
+  return (flat) =>
+    measure('sfdisk', ['-q', '--no-reread', '--move-data', ...flags, '-N1', flat], { input: '128,\n' });
+}
+
+function benchAlign() {
+  const original = join(folder, 'used.img');
+  guestWithNtfs(original, { sizeMib: 3072, usedMib: 930, folder });
+  writeDescriptor(join(folder, 'disk.vmdk'), 'disk-flat.vmdk', 3072);
+  race('align 3 GiB, NTFS 63 -> 128, 30 % used', original, 'sfdisk --move-data', sfdiskMove(), 'ratio 0.5');
+  rmSync(original);
+}
+
+function benchFull() {
+  const original = join(folder, 'full.img');
+  fillWithNoise(original, 3072);
+  writeDescriptor(join(folder, 'disk.vmdk'), 'disk-flat.vmdk', 3072);
+  const peer = sfdiskMove('--move-use-fsync');
+  race('align 3 GiB, full, opaque', original, 'sfdisk --move-data --move-use-fsync', peer, 'ratio 1.5');
+  rmSync(original);
+}
+
+function benchScan() {
+  const disk = join(folder, 'disk.vmdk');
+  guestWithNtfs(join(folder, 'disk-flat.vmdk'), { sizeMib: 40_960, usedMib: 200, folder });
+  writeDescriptor(disk, 'disk-flat.vmdk', 40_960);
+  const runs = Array.from({ length: 5 }, () => vmreclaim('scan', disk));
+  const bare = Array.from({ length: 5 }, () => measure(process.execPath, ['-e', '0']).seconds);
+  const peak = Math.max(...runs.map(({ kib }) => kib));
+  const ours = median(runs.map((run) => run.seconds));
+  row('scan of one 40 GiB disk', seconds(ours), `${seconds(median(bare))} bare node`, '0.4 s', mib(peak));
+  benchPeerScan(join(folder, 'disk-flat.vmdk'));
+  const strace = spawnSync(
+    'strace',
+    ['-f', '-e', 'trace=pread64,preadv,read', '-yy', process.execPath, CLI, 'scan', disk],
+    {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+    },
+  );
+  if (strace.status === 0)
+    row('bytes read from that disk', mib(bytesRead(strace.stderr) / 1024), '-', 'a few MiB', '');
+}
+
+/** virt-alignment-scan, where it is installed. */
+function benchPeerScan(flat) {
+  if (!existsSync('/usr/bin/virt-alignment-scan')) {
+    row('  beside virt-alignment-scan', '-', 'not installed here', 'reported', '');
+    return;
+  }
+  const peer = measure('virt-alignment-scan', ['-a', flat], { anyExit: true });
+  row('  beside virt-alignment-scan', '-', seconds(peer.seconds), 'reported', mib(peer.kib));
+}
+
+function bytesRead(trace) {
+  let bytes = 0;
+  for (const line of trace.split('\n')) {
+    if (!line.includes('disk-flat.vmdk')) continue;
+    bytes += Number(/ = (\d+)$/.exec(line)?.[1] ?? 0);
+  }
+  return bytes;
+}
+
+function benchScale() {
+  for (const count of [250, 500, 1000]) {
+    const target = join(folder, `many-${count}`);
+    manyDisks(target, count, folder);
+    const run = vmreclaim('scan', target, '--json');
+    const found = JSON.parse(run.stdout).totals.disks;
+    if (found !== count) throw new Error(`scan found ${found} of ${count} disks`);
+    const each = ((run.seconds * 1000) / count).toFixed(1);
+    row(
+      `scan of ${count} disks`,
+      seconds(run.seconds),
+      `${each} ms a disk`,
+      count === 1000 ? '10 s' : '',
+      mib(run.kib),
+    );
+    rmSync(target, { recursive: true });
+  }
+}
+
+/** A thin disk of 16 TiB: nothing may grow with the size. */
+function benchHuge() {
+  const sizeMib = 16 * 1024 * 1024 - 16;
+  const flat = join(folder, 'huge.img');
+  spawnSync('truncate', ['-s', `${sizeMib}M`, flat]);
+  const table = `label: gpt\nstart=34, size=${(sizeMib - 64) * 2048}, type=EBD0A0A2-B9E5-4433-87C0-68B6B72699C7\n`;
+  spawnSync('sfdisk', ['-q', flat], { input: table });
+  spawnSync('dd', [
+    'if=/dev/urandom',
+    `of=${flat}`,
+    'bs=1M',
+    'seek=1000000',
+    'count=300',
+    'conv=notrunc',
+    'status=none',
+  ]);
+  const run = vmreclaim('align', flat, '-y', '--quiet');
+  row('align of a thin 16 TiB disk, 300 MiB of data', seconds(run.seconds), '-', '100 MiB', mib(run.kib));
+  rmSync(flat);
+}
+
+const ALL = { align: benchAlign, full: benchFull, scan: benchScan, scale: benchScale, huge: benchHuge };
+const chosen = process.argv.slice(2).filter((name) => name in ALL);
+try {
+  for (const name of chosen.length > 0 ? chosen : Object.keys(ALL)) {
+    process.stderr.write(`${name} ...\n`);
+    ALL[name]();
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+console.log('| what | vmreclaim | beside it | limit | peak memory |\n|---|---|---|---|---|');
+for (const { name, ours, peer, limit, memory } of rows) {
+  console.log(`| ${name} | ${ours} | ${peer} | ${limit} | ${memory} |`);
+}

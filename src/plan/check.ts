@@ -119,12 +119,16 @@ interface Claim {
   readonly end: number;
 }
 
-/** Partitions and EBRs, without the extended partition, which holds both. */
+/** Partitions and EBRs. Of the extended partition, which holds both, only an empty first EBR counts. */
 function claims(facts: DiskFacts, places: Places): Claim[] {
   const all: Claim[] = [];
   for (const partition of facts.partitions) {
-    if (partition.kind === 'extended') continue;
     const place = placeOf(places, partition);
+    if (partition.kind === 'extended') {
+      if (facts.partitions.some(({ ebrLba }) => ebrLba === partition.startLba)) continue;
+      all.push({ what: 'the first EBR', start: place.startLba, end: place.startLba + 1 });
+      continue;
+    }
     all.push({ what: `partition ${partition.number}`, start: place.startLba, end: placeEnd(place) });
     if (place.ebrLba !== null) {
       all.push({

@@ -83,10 +83,12 @@ class Placer {
    */
   private placeExtended(extended: PartitionFacts, cursor: number): Place {
     const startLba = Math.max(cursor, extended.startLba);
-    let inner = startLba;
     const logicals = byStart(this.facts.partitions).filter((partition) => partition.kind === 'logical');
+    const hasFirstEbr = (logical: PartitionFacts) => logical.ebrLba === extended.startLba;
+    // The first EBR may be an empty one that only points to the next: its sector is taken all the same.
+    let inner = logicals.slice(0, 1).some(hasFirstEbr) ? startLba : startLba + 1;
     for (const logical of logicals) {
-      const place = this.placeLogical(logical, inner, logical.ebrLba === extended.startLba ? startLba : null);
+      const place = this.placeLogical(logical, inner, hasFirstEbr(logical) ? startLba : null);
       this.places.set(logical.number, place);
       inner = placeEnd(place);
     }

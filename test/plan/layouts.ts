@@ -230,11 +230,14 @@ const gptDisk: fc.Arbitrary<DiskFacts> = fc
     return diskFacts(end + rest + backupSectors(sectorSize), parts, { ...change, sectorSize, table: 'gpt' });
   });
 
-/** The logicals of a container; the EBR of the first one is the first sector of the container. */
+/**
+ * The logicals of a container. Its first sector is the EBR of the first one, or (as the wild has it) an empty EBR that
+ * only points to the next.
+ */
 function logicalsOf(blocks: readonly Block[], start: number): (Part & { end: number })[] {
   let cursor = start;
   return blocks.map((each, index) => {
-    const ebrLba = index === 0 ? start : cursor + each.ebrGap;
+    const ebrLba = index === 0 ? start + (each.ebrGap < 64 ? 0 : each.ebrGap) : cursor + each.ebrGap;
     const startLba = ebrLba + 1 + each.gap;
     cursor = startLba + each.size;
     const { filesystem: found, size: sectorCount } = each;

@@ -41,6 +41,15 @@ function forEveryPlan(check: (plan: Plan, facts: DiskFacts, request: LayoutReque
 const end = ({ startLba, sectorCount }: LayoutPartition): number => startLba + sectorCount;
 const isContainer = ({ kind }: LayoutPartition): boolean => kind === 'extended';
 
+/** The first sector of a container holds an EBR, also when no logical claims it. */
+function emptyFirstEbr(before: Plan['before'], after: Plan['after']): { start: number; end: number }[] {
+  return before.partitions.filter(isContainer).flatMap(({ number, startLba }) => {
+    if (before.partitions.some(({ ebrLba }) => ebrLba === startLba)) return [];
+    const at = partition(after, number).startLba;
+    return [{ start: at, end: at + 1 }];
+  });
+}
+
 function partition(layout: Plan['after'], number: number): LayoutPartition {
   const found = layout.partitions.find((each) => each.number === number);
   if (found === undefined) throw new Error(`partition ${number} is missing`);
@@ -64,13 +73,14 @@ describe('every plan, of any disk', () => {
   });
 
   it('lets nothing overlap, EBRs included', () => {
-    forEveryPlan(({ after }) => {
+    forEveryPlan(({ before, after }) => {
       const claims = after.partitions
         .filter((each) => !isContainer(each))
         .flatMap((each) => [
           { start: each.startLba as number, end: end(each) },
           ...(each.ebrLba === null ? [] : [{ start: each.ebrLba as number, end: each.ebrLba + 1 }]),
         ])
+        .concat(emptyFirstEbr(before, after))
         .sort((a, b) => a.start - b.start || a.end - b.end);
       claims.forEach((claim, index) => {
         expect(claim.start).toBeGreaterThanOrEqual(claims[index - 1]?.end ?? 0);

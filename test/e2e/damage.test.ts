@@ -1,0 +1,121 @@
+import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type CliResult, runCli } from '../support/cli.js';
+import type { Guest } from '../support/guests.js';
+import { rootJudge } from '../support/judges.js';
+import { seededRandom } from '../support/random.js';
+import { judgeGuest, remember } from '../support/verdicts.js';
+import { SECTOR } from '../support/volumes.js';
+import { printOf, Workbench } from '../support/workbench.js';
+
+const bench = new Workbench();
+afterAll(() => bench.remove());
+
+/** What docs/exit-codes.md lists. 1 is a bug and may not come of damage. */
+const DOCUMENTED = [0, 2, 3, 4, 5, 6, 7, 8, 9];
+/** On a loaded machine; alone it is a fraction of a second. */
+const MAX_MILLISECONDS = 15_000;
+/** A line of a stack trace: a sentence may begin with `at` as well. */
+const STACK = /^\s+at .*:\d+:\d+\)?$/m;
+const random = seededRandom(20_26);
+const between = (from: number, to: number): number => from + Math.floor(random() * (to - from));
+
+let mbr: Guest;
+let gpt: Guest;
+
+type Region = readonly [from: number, to: number];
+
+function withinReason(result: CliResult, where: string): void {
+  expect(DOCUMENTED, `${where}: exit code, ${result.stderr}`).toContain(result.code);
+  expect(result.milliseconds, `${where}: time`).toBeLessThan(MAX_MILLISECONDS);
+  expect(result.stdout + result.stderr, `${where}: stack trace`).not.toMatch(STACK);
+}
+
+/** Looks at, plans and aligns a copy of the disk with some damage. Whatever is not done must not be begun. */
+async function survives(pristine: Guest, where: string, damage: (fd: number) => void): Promise<void> {
+  const guest = bench.clone(pristine);
+  const fd = openSync(guest.disk, 'r+');
+  damage(fd);
+  closeSync(fd);
+  const print = printOf(guest.folder);
+  const looks = ['scan', 'plan'].map((command) => runCli(command, guest.disk));
+  for (const result of await Promise.all(looks)) withinReason(result, where);
+  const result = await runCli('align', guest.disk, '-y');
+  withinReason(result, where);
+  if (result.code !== 0)
+    expect(printOf(guest.folder), `${where}: exit ${result.code}, and changed`).toBe(print);
+  bench.drop(guest);
+}
+
+/** Overwrites a few bytes somewhere in a region with random ones. */
+async function flipped(guest: Guest, [from, to]: Region): Promise<void> {
+  const bytes = Uint8Array.from({ length: between(1, 17) }, () => between(0, 256));
+  const at = between(from, to - bytes.length);
+  await survives(guest, `${guest.name}: ${bytes.length} bytes at ${at}`, (fd) => {
+    writeSync(fd, bytes, 0, bytes.length, at);
+  });
+}
+
+describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'mke2fs', 'sfdisk', 'sgdisk', 'qemu-img'))(
+  'damaged disks',
+  () => {
+    beforeAll(() => {
+      const ntfs = bench.volume('ntfs', { sectors: 40_000 });
+      const ext4 = bench.volume('ext4', { sectors: 40_000 });
+      const extended = { number: 2, start: 40_100, sectors: 45_000 };
+      const form = 'raw';
+      mbr = bench.guest({
+        ...{ name: 'mbr', form, sectors: 90_000, table: 'mbr', extended },
+        partitions: [
+          { number: 1, start: 63, volume: ntfs },
+          { number: 5, start: 40_163, volume: ext4 },
+        ],
+      });
+      gpt = bench.guest({
+        ...{ name: 'gpt', form, sectors: 90_000, table: 'gpt' },
+        partitions: [{ number: 2, start: 2049, volume: ntfs }],
+      });
+    });
+
+    it('are sound before they are damaged', async () => {
+      for (const [guest, starts] of [
+        [mbr, { 1: 128, 2: 40_192, 5: 40_320 }],
+        [gpt, { 2: 2176 }],
+      ] as const) {
+        const copy = bench.clone(guest);
+        const memory = remember(copy);
+        expect((await runCli('align', copy.disk, '-y')).code).toBe(0);
+        judgeGuest(copy, memory, starts);
+        bench.drop(copy);
+      }
+    });
+
+    it('cut off at any length', async () => {
+      const size = 90_000 * SECTOR;
+      const lengths = [0, 1, 511, 512, 513, 1024, 64 * SECTOR, size - SECTOR, size - 1];
+      while (lengths.length < 16) lengths.push(between(0, size));
+      for (const [index, length] of lengths.entries()) {
+        const guest = index % 2 === 0 ? mbr : gpt;
+        await survives(guest, `${guest.name} cut to ${length}`, (fd) => ftruncateSync(fd, length));
+      }
+    });
+
+    it.each<[string, () => Guest, number, Region]>([
+      ['in the MBR', () => mbr, 6, [440, 512]],
+      ['in the EBR', () => mbr, 4, [40_100 * SECTOR + 440, 40_101 * SECTOR]],
+      ['in the protective MBR', () => gpt, 2, [440, 512]],
+      ['in the primary GPT', () => gpt, 4, [SECTOR, 3 * SECTOR]],
+      ['in the backup GPT', () => gpt, 3, [(90_000 - 33) * SECTOR, 90_000 * SECTOR]],
+      ['in the boot sector of NTFS', () => mbr, 4, [63 * SECTOR, 63 * SECTOR + 90]],
+      ['in the MFT', () => mbr, 6, [63 * SECTOR + 4 * 4096, 63 * SECTOR + 4 * 4096 + 16 * 1024]],
+      [
+        'in the superblock and group descriptors of ext4',
+        () => mbr,
+        4,
+        [40_163 * SECTOR + 1024, 40_163 * SECTOR + 4200],
+      ],
+    ])('with flipped bytes %s', async (_name, guest, count, region) => {
+      for (let i = 0; i < count; i++) await flipped(guest(), region);
+    });
+  },
+);

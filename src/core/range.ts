@@ -66,6 +66,7 @@ export function intersectLists(a: readonly ByteRange[], b: readonly ByteRange[])
 /** The bytes of `holder` that no range of the sorted list covers. */
 export function complement(ranges: readonly ByteRange[], holder: ByteRange): ByteRange[] {
   const gaps: ByteRange[] = [];
+  if (holder.length === 0) return gaps;
   let at = holder.at;
   for (const range of ranges) {
     if (range.at > at) gaps.push({ at, length: Math.min(range.at, rangeEnd(holder)) - at });

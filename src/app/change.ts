@@ -1,5 +1,5 @@
 import { conflict, interrupted, VmreclaimError } from '../core/errors.js';
-import type { Disk, DiskSource } from '../disk/types.js';
+import type { Disk } from '../disk/types.js';
 import { Journal, JournalWriter } from '../execute/journal.js';
 import { Runner } from '../execute/runner.js';
 import type { Counters } from '../execute/types.js';
@@ -95,7 +95,7 @@ async function prepare(
     const rehearsal = await rehearse({ ...input, record: (phase) => journal.append(phase) });
     await checkRoom(source, journal.runTotals, rehearsal.allocates);
     services.signal.throwIfAborted();
-    await journal.seal(header(source, plan, runId, rehearsal, services));
+    await journal.seal(header({ source, facts }, plan, runId, rehearsal, services));
     return rehearsal;
   } catch (error) {
     await journal.discard();
@@ -103,7 +103,13 @@ async function prepare(
   }
 }
 
-function header(source: DiskSource, plan: Plan, runId: string, rehearsal: Rehearsal, services: Services) {
+function header(
+  { source, facts }: Found,
+  plan: Plan,
+  runId: string,
+  rehearsal: Rehearsal,
+  services: Services,
+) {
   const extents = source.extents.map(({ path, sizeBytes, inode }) => ({
     path: source.store.nameOf(path),
     sizeBytes,
@@ -116,6 +122,7 @@ function header(source: DiskSource, plan: Plan, runId: string, rehearsal: Rehear
     disk: source.store.nameOf(source.path),
     extents,
     plan,
+    facts: { ...facts, mbr: null, gpt: null },
     fixups: rehearsal.fixups,
     warnings: rehearsal.warnings,
   };

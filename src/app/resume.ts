@@ -3,10 +3,9 @@ import { conflict, refused } from '../core/errors.js';
 import type { Store } from '../device/store.js';
 import { hiddenNameOf, runFolderOf } from '../disk/names.js';
 import { openSource } from '../disk/open.js';
-import type { Disk, DiskSource } from '../disk/types.js';
+import type { DiskSource } from '../disk/types.js';
 import { Journal, removeRun } from '../execute/journal.js';
 import type { RunHeader } from '../execute/types.js';
-import { inspectDisk } from '../inspect/inspect.js';
 import { runToEnd } from './change.js';
 import { type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
@@ -20,8 +19,7 @@ export async function resumeRun(target: string, options: OpenOptions, services: 
   checkSameFiles(source, header);
   return withDisk(source, { writable: true }, async (disk) => {
     const journal = await Journal.open(store, source.path);
-    const { plan, runId, fixups, warnings } = journal.header;
-    const before = await factsOfRun(disk, header);
+    const { plan, runId, fixups, warnings, facts: before } = journal.header;
     const { after, counters } = await runToEnd(journal, disk, before, services);
     return outcome({
       plan,
@@ -87,13 +85,6 @@ function checkSameFiles(source: DiskSource, header: RunHeader): void {
       hint: 'if you put a backup in its place, drop the run with: vmreclaim abandon --force',
     });
   });
-}
-
-/** What the plan knew of the disk: the table kind and ids that the promise is compared with. */
-async function factsOfRun(disk: Disk, header: RunHeader) {
-  const facts = await inspectDisk(disk);
-  const { identity } = header.plan.disk;
-  return { ...facts, table: header.plan.disk.table, identity, sizeBytes: header.plan.before.sizeBytes };
 }
 
 /**

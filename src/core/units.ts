@@ -1,26 +1,18 @@
 /**
- * Units are types: a logical block address, a cluster number and a byte offset cannot be mixed up.
- * Plain numbers are bytes. All of them stay exact: the largest disk in reach (64 TiB) is 2^46 bytes, and
- * decoders refuse values beyond 2^53 - 1.
+ * Units are types: a logical block address and a byte offset cannot be mixed up. Plain numbers are bytes, or
+ * what their name says (clusters inside one format). All of them stay exact: the largest disk in reach
+ * (64 TiB) is 2^46 bytes, and decoders refuse values beyond 2^53 - 1.
  */
 declare const unit: unique symbol;
 type Unit<Name extends string> = number & { readonly [unit]: Name };
 
 /** Logical block address: index of a sector of the disk. */
 export type Lba = Unit<'Lba'>;
-/** Logical cluster number: index of a cluster of a volume. */
-export type Lcn = Unit<'Lcn'>;
-/** Virtual cluster number: index of a cluster of a stream. */
-export type Vcn = Unit<'Vcn'>;
 
 export const lba = (value: number): Lba => value as Lba;
-export const lcn = (value: number): Lcn => value as Lcn;
-export const vcn = (value: number): Vcn => value as Vcn;
 
 /** Byte offset of a sector. */
 export const lbaToBytes = (start: Lba, sectorSize: number): number => start * sectorSize;
-/** Byte offset of a cluster inside its volume. */
-export const lcnToBytes = (cluster: Lcn, clusterBytes: number): number => cluster * clusterBytes;
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;

@@ -1,4 +1,5 @@
 import type { Reason } from '../core/errors.js';
+import type { DiskFacts } from '../inspect/types.js';
 import type { Plan, PlannedFixup } from '../plan/types.js';
 
 /** What a run comes to; known when its program is compiled. */
@@ -27,6 +28,8 @@ export interface RunHeader {
   readonly disk: string;
   readonly extents: readonly RunExtent[];
   readonly plan: Plan;
+  /** The disk before the run, without the raw sectors of its tables: for the promise and the report at the end. */
+  readonly facts: DiskFacts;
   readonly fixups: readonly PlannedFixup[];
   readonly warnings: readonly Reason[];
   readonly totals: RunTotals;

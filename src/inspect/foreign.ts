@@ -1,6 +1,7 @@
 import type { Reason } from '../core/errors.js';
 import type { Reader } from '../device/types.js';
 import { hasLdm } from '../formats/ldm/index.js';
+import { hasMdAtEnd } from '../formats/md/index.js';
 import type { Tables } from './tables.js';
 
 const DYNAMIC_DISK: Reason = {
@@ -12,6 +13,12 @@ const STORAGE_SPACES: Reason = {
   code: 'storage-spaces',
   message: 'this disk belongs to a Windows storage pool',
   hint: 'remove it from the pool in the guest first',
+};
+
+const WHOLE_DISK_RAID: Reason = {
+  code: 'md-member',
+  message: 'the whole disk is a member of a Linux software RAID that is found by the end of the disk',
+  hint: 'change its size inside the guest, with mdadm',
 };
 
 /** MBR type of a dynamic disk's partition. */
@@ -29,6 +36,7 @@ export async function foreignReasons(disk: Reader, { kind, mbr, gpt }: Tables): 
     const found = gpt?.partitions.map(({ typeGuid }) => FOREIGN_GPT_TYPES.get(typeGuid)) ?? [];
     return [...new Set(found.filter((reason) => reason !== undefined))];
   }
+  if (kind === 'none' && (await hasMdAtEnd(disk))) return [WHOLE_DISK_RAID];
   const dynamic = mbr?.partitions.some(({ type }) => type === MBR_LDM) === true || (await hasLdm(disk));
   return dynamic ? [DYNAMIC_DISK] : [];
 }

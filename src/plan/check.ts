@@ -1,4 +1,4 @@
-import { damaged, type Reason, refused } from '../core/errors.js';
+import { damaged, interrupted, type Reason, refused } from '../core/errors.js';
 import { formatSize } from '../core/size.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { byStart, currentPlaces, type Place, type Places, placeEnd } from './place.js';
@@ -31,11 +31,14 @@ export function isChanged(facts: DiskFacts, places: Places, partition: Partition
   );
 }
 
-/** Throws Refused or Damaged when the disk as a whole must not be changed. */
-export function checkDiskState(facts: DiskFacts): void {
-  const [first] = facts.reasons;
-  if (facts.state === 'ready' || first === undefined) return;
-  throw (facts.state === 'damaged' ? damaged : refused)(first.code, first.message, hintOf(first));
+/** What each state of a disk comes to when something is to change. */
+const STOPS = { refused, damaged, interrupted } as const;
+
+/** Throws Refused, Damaged or Interrupted when the disk as a whole must not be changed. */
+export function checkDiskState({ state, reasons }: DiskFacts): void {
+  const reason = reasons.find(({ code }) => code === state) ?? reasons[0];
+  if (state === 'ready' || reason === undefined) return;
+  throw STOPS[state](reason.code, reason.message, hintOf(reason));
 }
 
 const hintOf = ({ hint }: Reason): { hint?: string } => (hint === undefined ? {} : { hint });

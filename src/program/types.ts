@@ -35,10 +35,5 @@ export interface Phase {
   readonly spill?: true;
 }
 
-export type FileOperation = Extract<Operation, { op: 'text' | 'rename' | 'remove' }>;
-export type DiskOperation = Exclude<Operation, FileOperation>;
-
 /** Operations on files beside the disk, as opposed to operations on the disk's bytes. */
-export function isFileOperation(operation: Operation): operation is FileOperation {
-  return operation.op === 'text' || operation.op === 'rename' || operation.op === 'remove';
-}
+export type FileOperation = Extract<Operation, { op: 'text' | 'rename' | 'remove' }>;

@@ -5,6 +5,7 @@ import { Overlay } from '../../src/device/overlay.js';
 import { rehearsePhase } from '../../src/execute/apply.js';
 import { Journal, JournalWriter } from '../../src/execute/journal.js';
 import { Runner } from '../../src/execute/runner.js';
+import type { DiskFacts } from '../../src/inspect/types.js';
 import type { Plan } from '../../src/plan/types.js';
 import { checkLaws } from '../../src/program/laws.js';
 import type { Phase } from '../../src/program/types.js';
@@ -29,6 +30,7 @@ async function sealedRun(disk: MemoryDevice, program: readonly Phase[]): Promise
     disk: 'disk.raw',
     extents: [],
     plan: {} as Plan,
+    facts: {} as DiskFacts,
     fixups: [],
     warnings: [],
   });

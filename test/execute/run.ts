@@ -1,5 +1,6 @@
 import { Journal, JournalWriter } from '../../src/execute/journal.js';
 import { Runner, type RunnerOptions } from '../../src/execute/runner.js';
+import type { DiskFacts } from '../../src/inspect/types.js';
 import type { Plan } from '../../src/plan/types.js';
 import type { Phase } from '../../src/program/types.js';
 import { CrashStore } from '../support/crash-store.js';
@@ -15,6 +16,7 @@ const HEADER = {
   disk: 'disk.raw',
   extents: [],
   plan: {} as Plan,
+  facts: {} as DiskFacts,
   fixups: [],
   warnings: [],
 };

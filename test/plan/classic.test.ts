@@ -274,7 +274,7 @@ describe('disks that must not be changed', () => {
   it.each([
     ['refused', 'refused'],
     ['damaged', 'damaged'],
-    ['interrupted', 'refused'],
+    ['interrupted', 'interrupted'],
   ] as const)('say why: %s', (state, family) => {
     const facts = diskFacts(20_000, parts, { state, reasons });
     expect(() => makePlan(facts, alignRequest())).toThrow(

@@ -95,8 +95,13 @@ const recordIn = (bytes: Buffer): string => bytes.toString('utf8', 0, bytes.inde
 function journalExamples(folder: string): [string, string][] {
   const run = join(folder, 'demo.vmdk.vmreclaim');
   const header = JSON.parse(readFileSync(join(run, 'run.json'), 'utf8'));
-  // The inode is the machine's own, the plan has a document of its own.
-  const shown = { ...header, extents: [{ ...header.extents[0], inode: '1311' }], plan: '(the plan)' };
+  // The inode is the machine's own; the plan has a document of its own, and the facts are long.
+  const shown = {
+    ...header,
+    extents: [{ ...header.extents[0], inode: '1311' }],
+    plan: '(the plan)',
+    facts: '(the facts)',
+  };
   const program = readFileSync(join(run, 'program'), 'utf8').trimEnd().split('\n').map(cut);
   const checkpoints = readFileSync(join(run, 'checkpoint'));
   const slots = [0, 4096].map((at) => recordIn(checkpoints.subarray(at, at + 4096)));

@@ -17,6 +17,7 @@ const runHeader = z.looseObject({
   disk: text,
   extents: z.array(z.object({ path: text, sizeBytes: count, inode: text })),
   plan: z.looseObject({}),
+  facts: z.looseObject({}),
   fixups: z.array(z.looseObject({})),
   warnings: z.array(z.looseObject({ code: text, message: text })),
   totals: z.object({

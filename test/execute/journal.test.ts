@@ -185,6 +185,7 @@ describe('the header of a journal', () => {
     ['has no totals', ({ totals, ...header }) => header],
     ['has no plan', ({ plan, ...header }) => header],
     ['has a plan that is none', (header) => ({ ...header, plan: 7 })],
+    ['has no facts', ({ facts, ...header }) => header],
     ['has no run id', ({ runId, ...header }) => header],
     ['has no disk', ({ disk, ...header }) => header],
     ['has extents that are none', (header) => ({ ...header, extents: 'x' })],

@@ -152,9 +152,12 @@ export function judgeVolume(volume: Volume, part: string, start: number): void {
   if (driver !== undefined) expect(listVolume(driver, part)).toBe(volume.listing);
 }
 
-/** A partition cut out at its exact length: ntfsfix looks for the backup boot sector at the end of the file. */
-export function judgeNtfs(part: string, start: number): void {
-  const last = statSync(part).size - SECTOR;
+/**
+ * A partition cut out at its exact length, or a block device of that length: ntfsfix looks for the backup boot sector
+ * at the end.
+ */
+export function judgeNtfs(part: string, start: number, sizeBytes = statSync(part).size): void {
+  const last = sizeBytes - SECTOR;
   for (const at of [0, last]) {
     expect(readUInt32(part, at + 3)).toBe(0x5346544e);
     expect(readUInt32(part, at + 0x1c)).toBe(start);

@@ -1,4 +1,4 @@
-import { conflict, interrupted, VmreclaimError } from '../core/errors.js';
+import { conflict, interrupted, refused, VmreclaimError } from '../core/errors.js';
 import type { Disk } from '../disk/types.js';
 import { Journal, JournalWriter } from '../execute/journal.js';
 import { Runner } from '../execute/runner.js';
@@ -43,7 +43,7 @@ export async function changeDisk(
     return finish('dry-run', { after: rehearsal.facts, ...rehearsal });
   }
   if (!(await services.confirm(plan))) {
-    throw interrupted('declined', 'nothing was changed: the plan was declined');
+    throw refused('declined', 'nothing was changed: the plan was declined');
   }
   return withDisk(source, { writable: true }, async (disk) => {
     const done = await execute(disk, { source, facts }, plan, services);

@@ -85,7 +85,9 @@ export class Journal {
   /** Ends the run: from now on there is none. Closes the journal. */
   async remove(): Promise<void> {
     await this.close();
-    await removeRun(this.store, this.folder);
+    await this.store.remove(this.store.join(this.folder, HEADER));
+    // The run is over with its header. What is left is litter: the next run sweeps it up if this fails.
+    await removeRun(this.store, this.folder).catch(() => undefined);
   }
 }
 

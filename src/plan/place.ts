@@ -124,7 +124,20 @@ class Placer {
     const onCylinders = this.request.cylinders || this.isExempt(partition);
     const step = onCylinders ? cylinderSectors(this.facts.geometry) : this.step;
     const end = alignUp(startLba + sectorCount, step);
-    return end <= this.end ? end - startLba : sectorCount;
+    return end <= Math.min(this.end, this.staysBehind(partition, startLba + sectorCount))
+      ? end - startLba
+      : sectorCount;
+  }
+
+  /** Where the next extent begins, if it is not to be aligned and nothing pushes it: no reason to start doing so. */
+  private staysBehind(partition: PartitionFacts, end: number): number {
+    const isLogical = partition.kind === 'logical';
+    const next = byStart(this.facts.partitions).find(
+      ({ kind, startLba }) => (kind === 'logical') === isLogical && startLba > partition.startLba,
+    );
+    const begins = next === undefined ? end : (next.ebrLba ?? next.startLba);
+    const stays = next !== undefined && begins >= end && (next.kind === 'extended' || this.isExempt(next));
+    return stays ? begins : Number.POSITIVE_INFINITY;
   }
 
   private isExempt(partition: PartitionFacts): boolean {

@@ -307,3 +307,16 @@ describe('disks that must not be changed', () => {
     expect(() => makePlan(hybrid, alignRequest())).toThrow(refusal('hybrid-mbr'));
   });
 });
+
+describe('an end that is rounded up', () => {
+  it('does not push a neighbour that is not to be aligned', () => {
+    const parts: Part[] = [
+      { number: 1, startLba: 63, sectorCount: 10_000, filesystem: ext4 },
+      { number: 2, startLba: 10_130, sectorCount: 5_000, filesystem: ext4 },
+    ];
+    expect(places(40_000, parts, { doNotAlign: [2] }).after).toEqual([
+      [1, 128, 10_000],
+      [2, 10_130, 5_000],
+    ]);
+  });
+});

@@ -8,7 +8,8 @@ import { probeFilesystem } from '../inspect/registry.js';
 import type { LayoutPartition, Plan, PlannedFixup, PlannedMove } from '../plan/types.js';
 import type { CompileInput } from './compile-input.js';
 import { finishPhases, hidePhases } from './files.js';
-import { movePhases } from './move.js';
+import { type MoveJob, movePhases } from './move.js';
+import { releasePhases } from './release.js';
 import { tablePhases } from './tables.js';
 import type { Operation, Phase } from './types.js';
 
@@ -33,10 +34,12 @@ export async function* compile(input: CompileInput, notes: CompileNotes): AsyncG
     yield change('resize the disk', [{ op: 'resize', to: plan.after.sizeBytes }]);
   }
   const edits: Operation[] = [];
+  const jobs: MoveJob[] = [];
   for (const move of plan.moves) {
     edits.push(...(await volumeEdits(input, move.number, notes)));
-    yield* moveOne(input, move);
+    jobs.push(yield* moveOne(input, move));
   }
+  for (const job of jobs) yield* releasePhases(disk.device, job, jobs);
   for (const number of resizedInPlace(plan)) edits.push(...(await volumeEdits(input, number, notes)));
   if (edits.length > 0) yield change('patch the boot sectors', edits);
   yield* tablePhases(input);
@@ -47,7 +50,7 @@ export async function* compile(input: CompileInput, notes: CompileNotes): AsyncG
 
 const change = (why: string, operations: Operation[]): Phase => ({ stage: 'change', why, operations });
 
-async function* moveOne(input: CompileInput, move: PlannedMove): AsyncGenerator<Phase> {
+async function* moveOne(input: CompileInput, move: PlannedMove): AsyncGenerator<Phase, MoveJob> {
   const { device } = input.disk;
   const { sectorSize } = input.facts;
   const from = move.fromLba * sectorSize;
@@ -57,7 +60,7 @@ async function* moveOne(input: CompileInput, move: PlannedMove): AsyncGenerator<
   if (used === undefined) {
     throw internalError('no-used-map', `partition ${move.number} has no map of its used ranges`);
   }
-  yield* movePhases(device, {
+  const job = {
     why: `move partition ${move.number}`,
     from,
     to: move.toLba * sectorSize,
@@ -65,7 +68,9 @@ async function* moveOne(input: CompileInput, move: PlannedMove): AsyncGenerator<
     used,
     journaled: move.mode === 'journaled',
     windowBytes: move.windowBytes,
-  });
+  };
+  yield* movePhases(device, job);
+  return job;
 }
 
 /** Partitions that get larger without moving: their volumes may keep something at the partition's end. */

@@ -16,9 +16,9 @@ const MIN_MERGE_GAP_BYTES = 256 * KIB;
 /** Larger volumes merge more, so that program and overlay stay within bounds whatever the size and fragmentation. */
 const MAX_RANGES = 2 ** 19;
 /** The volume is looked at in stretches of this length, so that memory does not grow with it. */
-const SCAN_BYTES = 256 * MIB;
+export const SCAN_BYTES = 256 * MIB;
 /** Bounds the size of a phase in the journal. */
-const MAX_OPERATIONS = 4096;
+export const MAX_OPERATIONS = 4096;
 
 /** One partition on its way. Offsets are bytes of the disk. */
 export interface MoveJob {
@@ -57,7 +57,8 @@ interface Piece extends ByteRange {
 
 const isRight = (job: MoveJob): boolean => job.to > job.from;
 
-const mergeGap = ({ length }: MoveJob): number =>
+/** Used stretches with no more than this between them are moved as one. Bytes. */
+export const mergeGap = ({ length }: MoveJob): number =>
   Math.max(MIN_MERGE_GAP_BYTES, Math.ceil(length / MAX_RANGES));
 
 function* scanWindows(job: MoveJob): Generator<ByteRange> {
@@ -81,7 +82,8 @@ async function piecesOf(device: BlockDevice, job: MoveJob, scan: ByteRange): Pro
   return isRight(job) ? pieces.reverse() : pieces;
 }
 
-async function usedIn(job: MoveJob, scan: ByteRange): Promise<ByteRange[]> {
+/** What the volume uses of a stretch of the disk, at its old place. */
+export async function usedIn(job: MoveJob, scan: ByteRange): Promise<ByteRange[]> {
   if (job.used === null) return [scan];
   const ranges = await job.used.ranges(scan.at - job.from, scan.length);
   return clipRanges(

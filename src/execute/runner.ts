@@ -6,6 +6,7 @@ import { checkLaws, readsWhatItWrites } from '../program/laws.js';
 import type { Stage } from '../program/types.js';
 import { applyOthers, copyAll, countPhase, gather, scatter } from './apply.js';
 import type { Journal, Positioned } from './journal.js';
+import type { SpillRecord } from './slots.js';
 import type { Checkpoint, Counters } from './types.js';
 
 /** Where a run stands, for a progress line. */
@@ -61,6 +62,8 @@ export class Runner {
   /** Runs all phases up to the given stage; returns what was done since the run began, by all attempts together. */
   async runThrough(stage: 'change' | 'finish'): Promise<Counters> {
     let checkpoint = await this.lastCheckpoint();
+    // It may have been read from a cache: a killed process has written it, but not flushed it.
+    await this.journal.checkpoints.write(checkpoint);
     const start = await this.findStart(checkpoint);
     const saved = new Set(start.restored);
     let counters: Counters = pick(start);
@@ -149,14 +152,24 @@ export class Runner {
     const { spill } = this.journal;
     for (const phase of await spill.phases()) {
       if (phase < checkpoint.phase) break;
-      const newest = await spill.load(phase, this.bufferOf(phase));
+      const newest = await this.restore(phase);
       if (newest === undefined) continue;
-      const before =
-        phase > checkpoint.phase ? await spill.load(phase - 1, this.bufferOf(phase - 1)) : undefined;
+      const before = phase > checkpoint.phase ? await this.restore(phase - 1) : undefined;
       const restored = new Set(before === undefined ? [phase] : [phase - 1, phase]);
       return { ...(before ?? newest), restored };
     }
     return { ...checkpoint, restored: new Set() };
+  }
+
+  /**
+   * Reads a saved phase into its buffer and saves the same bytes again: what was read may be in a cache only, because
+   * an attempt was killed before it had flushed them, and its targets are about to be written.
+   */
+  private async restore(phase: number): Promise<SpillRecord | undefined> {
+    const buffer = this.bufferOf(phase);
+    const record = await this.journal.spill.load(phase, buffer);
+    if (record !== undefined) await this.journal.spill.save(record, buffer.subarray(0, record.length));
+    return record;
   }
 
   private bufferOf(phase: number): Uint8Array {

@@ -95,7 +95,35 @@ async function crashEverywhere(disk: MemoryDevice, program: readonly Phase[], se
   }
 }
 
+/** Kills the process in every step, resumes at once, cuts the power a few steps later, resumes, and compares the ends. */
+async function killEverywhere(disk: MemoryDevice, program: readonly Phase[], seed: number): Promise<void> {
+  const wanted = Buffer.from(expected(disk, program));
+  const sealed = await sealedRun(disk, program);
+  const whole = sealed.withPower(new Power());
+  await goOn(whole);
+  for (let cut = 0; cut <= whole.power.used; cut++) {
+    const killed = sealed.withPower(new Power(cut, 1));
+    if (await goOn(killed)) continue;
+    const cutAgain = killed.killed(new Power((cut * 5 + seed) % 13, 0.5));
+    if (await goOn(cutAgain)) continue;
+    const store = cutAgain.crash(seed + cut);
+    expect(await goOn(store)).toBe(true);
+    if (!wanted.equals(bytesOf(store.image(DISK))))
+      throw new Error(`the image differs after a kill in step ${cut} and a power cut in the resume`);
+  }
+}
+
 describe('a crash in any step of a run', () => {
+  it('ends, resumed, in the same image when the process is killed and the power fails in the resume', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyMove, fc.integer({ min: 1, max: 1e6 }), async (move, seed) => {
+        const disk = testDisk(seed);
+        await killEverywhere(disk, await phasesOfMove(disk, move), seed);
+      }),
+      { numRuns: Math.ceil(RUNS / 3), endOnFailure: true },
+    );
+  });
+
   it('ends, resumed, in the same image: any program', async () => {
     await fc.assert(
       fc.asyncProperty(anyProgram, fc.integer({ min: 1, max: 1e6 }), async (program, seed) => {

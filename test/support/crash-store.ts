@@ -120,6 +120,11 @@ export class CrashStore implements Store {
     return new CrashStore(new Map(files), new Set(this.folders), power);
   }
 
+  /** The store after the process was killed, not the power: what was not flushed is still in the cache, and only there. */
+  killed(power: Power): CrashStore {
+    return new CrashStore(this.files, this.folders, power);
+  }
+
   /** The same files, durable, with another power supply. */
   withPower(power: Power): CrashStore {
     const files = [...this.files].map(([path, device]) => [path, new CrashDevice(device.image())] as const);

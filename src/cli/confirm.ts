@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline/promises';
+import { createInterface } from 'node:readline';
 import { usageError } from '../core/errors.js';
 
 /**
@@ -12,11 +12,24 @@ export async function askToGoOn(question: string, yes: boolean, signal: AbortSig
       hint: 'answer with --yes, or look first with --dry-run',
     });
   }
+  const answer = await ask(`${question} [y/N] `);
+  signal.throwIfAborted();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** One line from the terminal; empty when it is closed (Ctrl-D) or the user presses Ctrl-C. */
+function ask(question: string): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const answer = await lines.question(`${question} [y/N] `, { signal });
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    lines.close();
-  }
+  return new Promise((resolve) => {
+    lines.on('close', () => resolve(''));
+    // A terminal in raw mode sends no signal for Ctrl-C: send it ourselves, so that one place judges it.
+    lines.on('SIGINT', () => {
+      process.once('SIGINT', () => lines.close());
+      process.kill(process.pid, 'SIGINT');
+    });
+    lines.question(question, (line) => {
+      resolve(line);
+      lines.close();
+    });
+  });
 }

@@ -28,7 +28,11 @@ const LINE_INTERVAL_MS = 1000;
 
 /** `auto`: a bar on a terminal, nothing elsewhere. */
 export async function startProgress(kind: ProgressKind, quiet: boolean): Promise<Progress> {
-  const shown = kind === 'auto' ? (process.stderr.isTTY === true && !quiet ? 'bar' : 'none') : kind;
+  // A terminal that does not know its width (0 columns) cannot be drawn on: ora would clear lines for ever.
+  const canDraw = process.stderr.isTTY === true && process.stderr.columns > 0;
+  const automatic = canDraw && !quiet ? 'bar' : 'none';
+  const wanted = kind === 'auto' ? automatic : kind;
+  const shown = wanted === 'bar' && process.stderr.isTTY === true && !canDraw ? 'plain' : wanted;
   if (shown === 'bar') return spinner();
   if (shown === 'none') return SILENT;
   return lines(

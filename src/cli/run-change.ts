@@ -150,7 +150,7 @@ async function withServices(
     confirm: async (plan) => {
       showPlan(plan, flags);
       const yes = await askToGoOn('Go on?', flags.yes === true, around.signals.signal);
-      progress ??= await startProgress(flags.progress, flags.quiet === true);
+      if (yes) progress ??= await startProgress(flags.progress, flags.quiet === true);
       return yes;
     },
     onProgress: (event) => progress?.update(event),

@@ -16,7 +16,7 @@ export interface OutputOptions {
 
 /** How to render for a stream: colour as the user, the environment and the stream allow. */
 export function renderOptions(stream: NodeJS.WriteStream, options: OutputOptions): RenderOptions {
-  const width = Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, stream.columns ?? DEFAULT_WIDTH));
+  const width = Math.min(MAX_WIDTH, Math.max(MIN_WIDTH, stream.columns || DEFAULT_WIDTH));
   return { color: wantsColor(stream, options), width, unicode: canUnicode() };
 }
 

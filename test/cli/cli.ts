@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { descriptorText, type VmFolder } from '../disk/vm-folder.js';
 import { bootRecord, type TestEntry } from '../formats/mbr/table-bytes.js';
 
-const BIN = fileURLToPath(new URL('../../bin/vmreclaim.js', import.meta.url));
+export const BIN = fileURLToPath(new URL('../../bin/vmreclaim.js', import.meta.url));
 
 export interface Ended {
   readonly code: number | null;

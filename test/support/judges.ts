@@ -24,6 +24,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   'mkfs.xfs': 'xfsprogs',
   'mkfs.btrfs': 'btrfs-progs',
   mkswap: 'util-linux',
+  script: 'bsdutils',
   blkid: 'util-linux',
   dumpe2fs: 'e2fsprogs',
   cryptsetup: 'cryptsetup-bin',

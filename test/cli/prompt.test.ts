@@ -11,6 +11,8 @@ import { BIN, mbrDisk } from './cli.js';
 function answer(disk: string, typed: string): Promise<{ code: number | null; shown: string }> {
   const child = spawn('script', ['-qec', `${process.execPath} ${BIN} align ${disk}`, '/dev/null'], {
     env: { ...process.env, NO_COLOR: '1', TERM: 'xterm' },
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
   });
   let shown = '';
   let asked = false;

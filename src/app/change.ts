@@ -1,5 +1,6 @@
 import { conflict, interrupted, refused, VmreclaimError } from '../core/errors.js';
-import type { Disk } from '../disk/types.js';
+import { openSource } from '../disk/open.js';
+import type { Disk, DiskSource } from '../disk/types.js';
 import { Journal, JournalWriter } from '../execute/journal.js';
 import { Runner } from '../execute/runner.js';
 import type { Counters } from '../execute/types.js';
@@ -46,6 +47,7 @@ export async function changeDisk(
     throw refused('declined', 'nothing was changed: the plan was declined');
   }
   return withDisk(source, { writable: true }, async (disk) => {
+    await checkUnchanged(disk, facts, options);
     const done = await execute(disk, { source, facts }, plan, services);
     return finish('done', done);
   });
@@ -63,7 +65,6 @@ function compileInput(disk: Disk, facts: DiskFacts, plan: Plan, services: Servic
 
 /** From the lock to the end of the run. The disk is opened for writing and locked by now. */
 async function execute(disk: Disk, found: Found, plan: Plan, services: Services): Promise<Partial<Outcome>> {
-  await checkUnchanged(disk, found.facts);
   const runId = newRunId(services);
   const rehearsal = await prepare(disk, found, plan, runId, services);
   const journal = await Journal.open(disk.source.store, disk.source.path);
@@ -71,14 +72,36 @@ async function execute(disk: Disk, found: Found, plan: Plan, services: Services)
   return { runId, ...rehearsal, ...done };
 }
 
-/** Somebody may have changed the disk between the plan and the lock. */
-async function checkUnchanged(disk: Disk, facts: DiskFacts): Promise<void> {
-  const now = await inspectDisk(disk);
-  if (JSON.stringify(now.identity) === JSON.stringify(facts.identity)) return;
+/**
+ * Somebody may have changed the disk, or started the machine, between the plan and the lock: the question may have
+ * waited for long. What a descriptor, a .vmx or a lock file said then does not count any more.
+ */
+async function checkUnchanged(
+  { source, device }: Disk,
+  facts: DiskFacts,
+  options: OpenOptions,
+): Promise<void> {
+  const found = await openSource(source.store, source.path, options);
+  const [obstacle] = found.reasons;
+  if (obstacle !== undefined) {
+    const { code, message, hint } = obstacle;
+    throw conflict(code, `since the plan was made: ${message}`, hint === undefined ? {} : { hint });
+  }
+  const now = await inspectDisk({ source: found, device });
+  if (JSON.stringify(identityOf(found, now)) === JSON.stringify(identityOf(source, facts))) return;
   throw conflict('changed-since-plan', 'the disk was changed since the plan was made', {
     hint: 'plan again',
   });
 }
+
+/** What the program is made from besides the bytes of the partitions, which are read under the lock. */
+const identityOf = ({ descriptor, extents, changeTracking, vm }: DiskSource, { identity }: DiskFacts) => [
+  identity,
+  descriptor?.bytes.toString(),
+  extents,
+  changeTracking,
+  vm?.path,
+];
 
 /** Compiles and rehearses into a new journal and puts it in force. On any failure nothing remains. */
 async function prepare(

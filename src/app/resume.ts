@@ -17,7 +17,7 @@ export async function resumeRun(target: string, options: OpenOptions, services: 
   const { store, path } = await locate(target);
   const { header, source } = await findRun(store, path, options);
   checkSameFiles(source, header);
-  return withDisk(source, { writable: true }, async (disk) => {
+  return withDisk(asTheRunKnowsIt(source, header), { writable: true }, async (disk) => {
     const journal = await Journal.open(store, source.path);
     const { plan, runId, fixups, warnings, facts: before } = journal.header;
     const { after, counters } = await runToEnd(journal, disk, before, services);
@@ -85,6 +85,20 @@ function checkSameFiles(source: DiskSource, header: RunHeader): void {
       hint: 'if you put a backup in its place, drop the run with: vmreclaim abandon --force',
     });
   });
+}
+
+/**
+ * The last file may be longer than its descriptor says, and what is behind the disk's end is no part of it. Only when
+ * the run has enlarged the file already does the file tell the size.
+ */
+function asTheRunKnowsIt(source: DiskSource, { plan, extents }: RunHeader): DiskSource {
+  const last = source.extents.at(-1);
+  const began = extents.at(-1);
+  if (last === undefined || began === undefined) return source;
+  const grown = began.sizeBytes + plan.after.sizeBytes - plan.before.sizeBytes;
+  if (last.sizeBytes === grown) return source;
+  const sizeBytes = Math.min(began.sizeBytes, last.sizeBytes);
+  return { ...source, extents: [...source.extents.slice(0, -1), { ...last, sizeBytes }] };
 }
 
 /**

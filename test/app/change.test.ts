@@ -1,0 +1,97 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { changeDisk } from '../../src/app/change.js';
+import { resumeRun } from '../../src/app/resume.js';
+import type { Services } from '../../src/app/services.js';
+import type { LayoutRequest } from '../../src/plan/types.js';
+
+const SECTORS = 8192;
+const ALIGN: LayoutRequest = {
+  command: 'align',
+  boundaryBytes: 65536,
+  cylinders: false,
+  doNotAlign: [],
+  only: [],
+  targets: [],
+  grow: false,
+  diskSizeBytes: null,
+};
+
+let folder = '';
+let disk = '';
+let flat = '';
+
+/** A disk with one opaque partition at LBA 63. */
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'vmreclaim-change-'));
+  disk = join(folder, 'x.vmdk');
+  flat = join(folder, 'x-flat.vmdk');
+  const bytes = Buffer.alloc(SECTORS * 512);
+  bytes.fill('data', 63 * 512, 4063 * 512);
+  bytes.writeUInt8(0xda, 446 + 4);
+  bytes.writeUInt32LE(63, 446 + 8);
+  bytes.writeUInt32LE(4000, 446 + 12);
+  bytes.writeUInt16LE(0xaa55, 510);
+  writeFileSync(flat, bytes);
+  writeFileSync(disk, descriptor('12345678'));
+});
+afterEach(() => rmSync(folder, { recursive: true }));
+
+const descriptor = (cid: string): string =>
+  `# Disk DescriptorFile\nversion=1\nCID=${cid}\nparentCID=ffffffff\ncreateType="vmfs"\n` +
+  `RW ${SECTORS} VMFS "x-flat.vmdk"\n`;
+
+function services(changes: Partial<Services> = {}): Services {
+  return {
+    version: '0',
+    now: Date.now,
+    random: Math.random,
+    peakMemoryBytes: () => 0,
+    signal: new AbortController().signal,
+    confirm: async () => true,
+    onProgress: () => undefined,
+    ...changes,
+  };
+}
+
+const align = (changes: Partial<Services>) =>
+  changeDisk(disk, () => ALIGN, { dryRun: false }, services(changes));
+
+describe('while the question waits for its answer', () => {
+  const meanwhile: [string, string, () => void][] = [
+    [
+      'the machine is started',
+      'locked',
+      () => {
+        mkdirSync(`${disk}.lck`);
+        writeFileSync(join(`${disk}.lck`, 'M1.lck'), '');
+      },
+    ],
+    ['the descriptor is changed', 'changed-since-plan', () => writeFileSync(disk, descriptor('23456789'))],
+    ['a snapshot is taken', 'snapshots', () => writeFileSync(join(folder, 'x-000001-delta.vmdk'), '')],
+  ];
+  it.each(meanwhile)('%s: nothing is changed', async (_, code, change) => {
+    const before = readFileSync(flat);
+    const confirm = async () => {
+      change();
+      return true;
+    };
+    await expect(align({ confirm })).rejects.toMatchObject({ family: 'conflict', code });
+    expect(readFileSync(flat).equals(before)).toBe(true);
+  });
+});
+
+describe('a flat file that is longer than its descriptor says', () => {
+  it('is resumed as the disk it was, without the surplus', async () => {
+    truncateSync(flat, SECTORS * 512 + 4096);
+    const stop = new AbortController();
+    const stopped = align({ signal: stop.signal, onInFlight: () => stop.abort() });
+    await expect(stopped).rejects.toMatchObject({ family: 'interrupted' });
+    const { after } = await resumeRun(disk, {}, services());
+    expect(after.sizeBytes).toBe(SECTORS * 512);
+    expect(after.partitions).toMatchObject([{ startLba: 128 }]);
+    expect(readFileSync(disk, 'latin1')).toContain('x-flat.vmdk');
+  });
+});

@@ -2,7 +2,7 @@ import { u32be, u32le } from '../../codec/fields.js';
 import { defineLayout } from '../../codec/layout.js';
 import { utf8Text } from '../../codec/text.js';
 import { uuid } from '../../codec/uuid.js';
-import type { Reason } from '../../core/errors.js';
+import { damaged, type Reason } from '../../core/errors.js';
 import { KIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import { volumeFacts } from '../facts.js';
@@ -90,9 +90,23 @@ async function inspect(volume: Reader): Promise<FilesystemFacts> {
     label: header?.label ?? null,
     serial: header?.serial ?? null,
     clusterBytes: signature?.pageBytes ?? null,
-    totalBytes: header && signature ? (header.lastPage + 1) * signature.pageBytes : null,
+    totalBytes: header && signature ? totalBytes(signature, header, volume) : null,
     state: suspended ? 'hibernated' : 'clean',
     blockers: suspended ? [HIBERNATED] : [],
     toleratesLargerPartition: true,
+  });
+}
+
+/** What the header claims; Damaged when its volume has less. */
+function totalBytes({ pageBytes, kind }: Signature, { lastPage }: Header, volume: Reader): number | null {
+  const claimed = (lastPage + 1) * pageBytes;
+  if (claimed <= volume.sizeBytes) return claimed;
+  // TuxOnIce may overwrite the header, and a saved image is refused for itself.
+  if (kind === 'suspended') return null;
+  throw damaged('swap-larger-than-volume', 'the swap area is larger than its partition', {
+    offset: HEADER_AT,
+    expected: `at most ${volume.sizeBytes} bytes`,
+    actual: claimed,
+    hint: 'restore the old size of the partition, or make the swap area anew in the guest, keeping the UUID (mkswap -U)',
   });
 }

@@ -47,6 +47,14 @@ async function inspect(volume: Reader): Promise<FilesystemFacts> {
   const label = LABEL_HEADER.decode(sector);
   requireChecksum(sector, label.checksum, at);
   const { identifier, deviceBytes } = PV_HEADER.decode(sector, label.contentAt);
+  if (deviceBytes > volume.sizeBytes) {
+    throw damaged('lvm-larger-than-volume', 'the LVM physical volume is larger than its partition', {
+      offset: at + label.contentAt,
+      expected: `at most ${volume.sizeBytes} bytes`,
+      actual: deviceBytes,
+      hint: 'the partition was cut, or its table is wrong: restore the old size of the partition before anything else',
+    });
+  }
   return volumeFacts({
     kind: 'lvm2-pv',
     serial: withDashes(identifier),

@@ -3,7 +3,7 @@ import { defineLayout } from '../../codec/layout.js';
 import { utf8Text } from '../../codec/text.js';
 import { uuid } from '../../codec/uuid.js';
 import { damaged } from '../../core/errors.js';
-import { KIB } from '../../core/units.js';
+import { isPowerOfTwo, KIB } from '../../core/units.js';
 import { volumeFacts } from '../facts.js';
 import { readInside } from '../read.js';
 import { hasText } from '../signature.js';
@@ -20,6 +20,8 @@ const SUPERBLOCK = defineLayout('ReiserFS superblock', 116, {
   uuid: { at: 84, type: uuid },
   label: { at: 100, type: utf8Text(16) },
 });
+/** The smallest sector of a disk: no block is smaller. */
+const BLOCK_BYTES_LEAST = 512;
 /** Of version 3.5: it has neither UUID nor label. */
 const OLD_MAGIC = MAGICS[0];
 
@@ -30,13 +32,12 @@ export const reiserfs: FilesystemFormat = {
   inspect: async (volume) => {
     const bytes = await readInside(volume, SUPERBLOCK_AT, SUPERBLOCK.size, 'the ReiserFS superblock');
     const { blockCount, freeBlocks, blockBytes, ...names } = SUPERBLOCK.decode(bytes);
+    if (!isPowerOfTwo(blockBytes) || blockBytes < BLOCK_BYTES_LEAST) {
+      throw broken(`blocks of a power of two, ${BLOCK_BYTES_LEAST} bytes or more`, blockBytes);
+    }
     const totalBytes = blockCount * blockBytes;
     if (totalBytes > volume.sizeBytes || freeBlocks > blockCount) {
-      throw damaged('reiserfs-superblock', 'the ReiserFS superblock makes no sense', {
-        offset: SUPERBLOCK_AT,
-        expected: `at most ${volume.sizeBytes} bytes`,
-        actual: totalBytes,
-      });
+      throw broken(`at most ${volume.sizeBytes} bytes`, totalBytes);
     }
     const named = !hasText(bytes, MAGIC_AT - SUPERBLOCK_AT, OLD_MAGIC);
     return volumeFacts({
@@ -50,3 +51,10 @@ export const reiserfs: FilesystemFormat = {
     });
   },
 };
+
+const broken = (expected: string, actual: number) =>
+  damaged('reiserfs-superblock', 'the ReiserFS superblock makes no sense', {
+    offset: SUPERBLOCK_AT,
+    expected,
+    actual,
+  });

@@ -74,7 +74,11 @@ async function readVolumeFile(volume: NtfsVolume): Promise<VolumeFile> {
 
 function versionReason(version: string): Reason | undefined {
   if (KNOWN_VERSIONS.includes(version)) return undefined;
-  return { code: 'ntfs-version', message: `NTFS version ${version} is not known to this program` };
+  return {
+    code: 'ntfs-version',
+    message: `NTFS version ${version} is not known to this program`,
+    hint: 'start the guest and run `chkdsk /f` on the volume; if the version stays, leave this partition where it is',
+  };
 }
 
 function dirtyReason(flags: number): Reason | undefined {

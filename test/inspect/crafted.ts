@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { crc32, crc32c } from '../../src/codec/checksum.js';
 import { KIB, MIB } from '../../src/core/units.js';
+import { MemoryDevice } from '../support/memory-device.js';
 
 /** Bytes at an offset of a volume; the rest is zeros. */
 export type Patch = readonly [at: number, bytes: Uint8Array];
@@ -216,6 +217,13 @@ export function craftedBytes({ sizeBytes, patches }: Crafted): Uint8Array {
   const bytes = new Uint8Array(sizeBytes);
   for (const [at, patch] of patches) bytes.set(patch, at);
   return bytes;
+}
+
+/** The same as a device that keeps only what was written. */
+export function memoryOf({ name, sizeBytes, patches }: Crafted): MemoryDevice {
+  const device = new MemoryDevice(sizeBytes, name);
+  for (const [at, bytes] of patches) device.poke(at, bytes);
+  return device;
 }
 
 export { lvmLabel, mdNew, mdOld, swapHeader, zfsLabel };

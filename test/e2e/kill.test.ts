@@ -37,11 +37,15 @@ async function measure(guest: Guest, { command, starts }: Scenario): Promise<Tim
 }
 
 /** Most kills while the disk changes; some anywhere; some in the short time in which the descriptor comes back. */
-function aimBy({ whole, untilJournal }: Timing): Aim {
+function aimBy({ rehearsal, journal, end }: Timing, resuming: boolean): Aim {
   const choice = random();
-  if (choice < 0.15) return { after: 'start', milliseconds: random() * whole };
-  if (choice < 0.3) return { after: 'verified', milliseconds: random() * VERIFIED_MS };
-  return { after: 'journal', milliseconds: random() * (whole - untilJournal) };
+  if (choice < 0.1) return { after: 'start', milliseconds: random() * end };
+  if (choice < 0.25) return { after: 'verified', milliseconds: random() * VERIFIED_MS };
+  // A resume has its journal already, and no rehearsal.
+  if (resuming)
+    return { after: 'start', milliseconds: rehearsal / 2 + random() * (rehearsal + end - journal) };
+  if (choice < 0.4) return { after: 'rehearsal', milliseconds: random() * (journal - rehearsal) };
+  return { after: 'journal', milliseconds: random() * (end - journal) };
 }
 
 async function campaign(scenario: Scenario, kills: number): Promise<Stage[]> {
@@ -52,7 +56,9 @@ async function campaign(scenario: Scenario, kills: number): Promise<Stage[]> {
     const guest = bench.clone(pristine);
     const memory = remember(guest);
     const rounds = Math.min(kills - stages.length, 1 + Math.floor(random() * MAX_KILLS_PER_DISK));
-    stages.push(...(await changeUnderFire(guest, scenario.command, rounds, () => aimBy(timing))));
+    stages.push(
+      ...(await changeUnderFire(guest, scenario.command, rounds, (resuming) => aimBy(timing, resuming))),
+    );
     judgeGuest(guest, memory, scenario.starts);
     bench.drop(guest);
   }

@@ -39,9 +39,9 @@ function newestCheckpoint(bytes: Buffer): Checkpoint | undefined {
   return whole.sort((a, b) => b.sequence - a.sequence)[0];
 }
 
-/** When to kill: so many milliseconds after the start, after a journal is there, or after the verification. */
+/** When to kill: so many milliseconds after the start, after the rehearsal began, after the journal came into force, or after the verification. */
 export interface Aim {
-  readonly after: 'start' | 'journal' | 'verified';
+  readonly after: 'start' | 'rehearsal' | 'journal' | 'verified';
   readonly milliseconds: number;
 }
 
@@ -70,7 +70,8 @@ async function killAt(guest: Guest, aim: Aim, ...args: string[]): Promise<CliRes
 function isTime({ disk }: Guest, { after }: Aim): boolean {
   if (after === 'start') return true;
   const folder = `${disk}.vmreclaim`;
-  if (after === 'journal') return existsSync(folder);
+  if (after === 'rehearsal') return existsSync(folder);
+  if (after === 'journal') return existsSync(join(folder, 'run.json'));
   try {
     return newestCheckpoint(readFileSync(join(folder, 'checkpoint')))?.verified === true;
   } catch {
@@ -79,22 +80,25 @@ function isTime({ disk }: Guest, { after }: Aim): boolean {
   }
 }
 
-/** How long a command takes in all, and until its journal is there. Milliseconds. */
+/** Milliseconds from the start of a command until its rehearsal begins, until its journal is in force, to its end. */
 export interface Timing {
-  readonly whole: number;
-  readonly untilJournal: number;
+  readonly rehearsal: number;
+  readonly journal: number;
+  readonly end: number;
 }
 
 /** Runs a command that must succeed, and takes its times. */
 export async function timed(guest: Guest, ...args: string[]): Promise<Timing> {
-  const { child, ended } = startCli(...args);
   const began = performance.now();
-  while (!isTime(guest, { after: 'journal', milliseconds: 0 }) && child.exitCode === null)
-    await pause(POLL_MS);
-  const untilJournal = performance.now() - began;
+  const { child, ended } = startCli(...args);
+  const times = { rehearsal: 0, journal: 0 };
+  for (const after of ['rehearsal', 'journal'] as const) {
+    while (!isTime(guest, { after, milliseconds: 0 }) && child.exitCode === null) await pause(POLL_MS);
+    times[after] = performance.now() - began;
+  }
   const { code, stderr, milliseconds } = await ended;
   if (code !== 0) throw new Error(`${args.join(' ')} ended with ${code}:\n${stderr}`);
-  return { whole: milliseconds, untilJournal };
+  return { ...times, end: milliseconds };
 }
 
 /**
@@ -105,13 +109,13 @@ export async function changeUnderFire(
   guest: Guest,
   command: readonly string[],
   kills: number,
-  aim: () => Aim,
+  aim: (resuming: boolean) => Aim,
 ): Promise<Stage[]> {
   const stages: Stage[] = [];
   let resuming = false;
   while (stages.length < kills) {
     const args = resuming ? ['resume', guest.disk] : [...command, guest.disk, '-y'];
-    const result = await killAt(guest, aim(), ...args);
+    const result = await killAt(guest, aim(resuming), ...args);
     if (result !== undefined) {
       if (result.code === 0) return stages;
       throw new Error(`ended with ${result.code} after kills in ${stages.join(', ')}:\n${result.stderr}`);

@@ -50,7 +50,7 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'sfdisk', 'qemu-img'))('a run th
       state: 'interrupted',
       reasons: [{ code: 'interrupted' }],
     });
-    await expectCli(4, 'align', guest.disk, '-y');
+    await expectCli(9, 'align', guest.disk, '-y');
     await expectCli(4, 'abandon', guest.disk);
     expect(printOf(guest.folder)).toBe(print);
     await expectCli(0, 'resume', guest.disk);
@@ -111,6 +111,17 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g'))('what a run that never began le
     }
     const { stderr } = await expectCli(7, 'resume', guest.disk);
     expect(stderr).toMatch(/no run is in flight[\s\S]*has been removed/);
+    expect(printOf(guest.folder)).toBe(print);
+  });
+
+  it('is swept up by an align that has nothing to do', async () => {
+    const guest = guestToAlign();
+    await expectCli(0, 'align', guest.disk, '-y');
+    const print = printOf(guest.folder);
+    mkdirSync(`${guest.disk}.vmreclaim`);
+    writeFileSync(join(`${guest.disk}.vmreclaim`, 'checkpoint'), 'of a run that is over');
+    const { stdout } = await expectCli(0, 'align', guest.disk, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'nothing-to-do', bytesWritten: 0 });
     expect(printOf(guest.folder)).toBe(print);
   });
 

@@ -11,6 +11,7 @@ import { makePlan } from '../plan/plan.js';
 import type { LayoutRequest, Plan } from '../plan/types.js';
 import { verifyVolumes } from '../verify/deep.js';
 import { checkPromise } from '../verify/promise.js';
+import { sweepLitter } from './litter.js';
 import { type Found, findDisk, type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
@@ -36,7 +37,11 @@ export async function changeDisk(
   const plan = makePlan(facts, request(facts));
   const finish = (status: Outcome['status'], parts: Partial<Outcome> = {}) =>
     outcome({ plan, before: facts, status, services, began, ...parts });
-  if (plan.status === 'nothing-to-do') return finish('nothing-to-do');
+  if (plan.status === 'nothing-to-do') {
+    // A kill in the last moments of a run that is over leaves its folder behind, and nothing else to do.
+    if (!options.dryRun && source.reasons.length === 0) await sweepLitter(source);
+    return finish('nothing-to-do');
+  }
   if (options.dryRun) {
     const rehearsal = await withDisk(source, { writable: false }, (disk) =>
       rehearseOnly(disk, facts, plan, services),

@@ -7,6 +7,7 @@ import type { DiskSource } from '../disk/types.js';
 import { Journal, removeRun } from '../execute/journal.js';
 import type { RunHeader } from '../execute/types.js';
 import { runToEnd } from './change.js';
+import { sweepLitter } from './litter.js';
 import { type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import type { Services } from './services.js';
@@ -57,25 +58,18 @@ async function findRun(
   });
 }
 
-/** A crash while a journal is written, or removed, leaves a folder that is no run. True when there was one. */
-async function sweepLitter(source: DiskSource): Promise<boolean> {
-  const { store, path } = source;
-  const folder = runFolderOf(path);
-  if ((await store.stat(folder)) === undefined) return false;
-  // Under the lock: another vmreclaim may be preparing a run in this very folder, or have begun it meanwhile.
-  return withDisk(source, { writable: true }, async () => {
-    if ((await Journal.find(store, path)) !== undefined) return false;
-    await removeRun(store, folder);
-    return true;
-  });
-}
-
 /**
  * The extent files must be the very files the run began on. A copy put back from a backup has another inode: going
  * on in the middle would destroy it.
  */
 function checkSameFiles(source: DiskSource, header: RunHeader): void {
   const { store } = source;
+  // Files that must not be touched are not other files: the remedy is theirs, never to drop the run.
+  const obstacle = source.reasons.find(({ code }) => code !== 'interrupted');
+  if (source.extents.length === 0 && obstacle !== undefined) {
+    const { code, message, hint } = obstacle;
+    throw refused(code, message, { path: source.path, ...(hint === undefined ? {} : { hint }) });
+  }
   header.extents.forEach((expected, index) => {
     const found = source.extents[index];
     if (found !== undefined && store.nameOf(found.path) === expected.path && found.inode === expected.inode)

@@ -45,7 +45,7 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'sfdisk', 'qemu-img'))('somebody
   }
 
   it.each([['align', '-y'], ['resume']])(
-    'a %s while another one rehearses ends with 7 and does not disturb it',
+    '%s while another one rehearses ends with 7 and does not disturb it',
     async (command, ...flags) => {
       const guest = guestToAlign();
       const isTime = () => existsSync(`${guest.disk}.vmreclaim`);

@@ -163,10 +163,3 @@ export function cloneGuest(guest: Guest, parent: string, name: string): Guest {
 export function editText(path: string, edit: (text: string) => string): void {
   writeFileSync(path, edit(readFileSync(path, 'latin1')), 'latin1');
 }
-
-/** A copy of one file that keeps its holes. */
-export function copySparse(from: string, to: string): string {
-  if (statSync(from).size < 1 << 16) copyFileSync(from, to);
-  else run('cp', ['--sparse=always', '--', from, to]);
-  return to;
-}

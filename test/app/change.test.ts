@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -80,6 +88,25 @@ describe('while the question waits for its answer', () => {
     };
     await expect(align({ confirm })).rejects.toMatchObject({ family: 'conflict', code });
     expect(readFileSync(flat).equals(before)).toBe(true);
+  });
+});
+
+describe('a flat file in another folder', () => {
+  it('is resumed only when that is permitted, and nothing advises to drop the run', async () => {
+    const outside = mkdtempSync(join(tmpdir(), 'vmreclaim-outside-'));
+    try {
+      renameSync(flat, join(outside, 'x-flat.vmdk'));
+      writeFileSync(disk, descriptor('12345678').replace('x-flat', `${outside}/x-flat`));
+      const stop = new AbortController();
+      const around = services({ signal: stop.signal, onInFlight: () => stop.abort() });
+      const options = { dryRun: false, allowOutsideExtents: true };
+      await expect(changeDisk(disk, () => ALIGN, options, around)).rejects.toMatchObject({ code: 'stopped' });
+      await expect(resumeRun(disk, {}, services())).rejects.toMatchObject({ code: 'outside-extent' });
+      const { after } = await resumeRun(disk, { allowOutsideExtents: true }, services());
+      expect(after.partitions).toMatchObject([{ startLba: 128 }]);
+    } finally {
+      rmSync(outside, { recursive: true });
+    }
   });
 });
 

@@ -30,7 +30,7 @@ module.exports = {
     may('program', ['device', 'disk', 'formats', 'inspect', 'plan'], 'The compiler ends where execution begins.'),
     may(
       'execute',
-      ['codec', 'device', 'disk/names', 'plan/types', 'program'],
+      ['codec', 'device', 'disk/names', 'inspect/types', 'plan/types', 'program'],
       'law: the executor imports no format. Compile what it needs into the program.',
     ),
     may('verify', ['device', 'inspect', 'plan'], 'Verify compares a promise with facts.'),

@@ -73,6 +73,62 @@ export interface VolumeEdit {
   readonly warnings: readonly Reason[];
 }
 
+/** Bytes of the volume to another place in it. */
+export interface VolumeCopy {
+  readonly from: number;
+  readonly to: number;
+  readonly length: number;
+}
+
+/**
+ * One step of a resize, in bytes of the volume. It obeys the law of phases: no target intersects a source or another
+ * target, so a step that was cut off can be run again. Steps run in order, each made durable before the next.
+ */
+export interface VolumeStep {
+  /**
+   * `gather` writes only where the old file system has free space: until the first `change` the old volume is
+   * whole. A run cut off among `change` must be finished. `release` gives up what nothing refers to any more.
+   */
+  readonly stage: 'gather' | 'change' | 'release';
+  readonly why: string;
+  readonly copies: readonly VolumeCopy[];
+  readonly writes: readonly MetadataWrite[];
+  /** Read as zeros afterwards. */
+  readonly discards: readonly ByteRange[];
+}
+
+export interface ResizeRequest {
+  /** Bytes of the partition afterwards; the file system may need a little less. */
+  readonly newSizeBytes: number;
+  /** Consent to lose the restore points, when clusters must be moved under them. */
+  readonly dropShadowCopies?: boolean;
+  /** Leave the volume marked dirty, so that Windows checks it when it starts. */
+  readonly scheduleChkdsk?: boolean;
+}
+
+/** A resize that was worked out to the end: nothing can refuse any more. Sizes are bytes. */
+export interface VolumeResize {
+  /** Bytes that are copied inside the volume. */
+  readonly relocatedBytes: number;
+  readonly totalBytesBefore: number;
+  readonly totalBytesAfter: number;
+  readonly fixups: VolumeEdit['fixups'];
+  readonly warnings: readonly Reason[];
+  /**
+   * The steps, streamed: memory does not grow with the volume. Reads the volume as it was when the resize was
+   * worked out, so the reader must not see the steps being applied. Every call yields the same steps.
+   */
+  steps(signal?: AbortSignal): AsyncGenerator<VolumeStep>;
+}
+
+/** How small a volume can become. Bytes of the partition. */
+export interface MinimumSize {
+  /** The smallest size found for which a whole resize was worked out. */
+  readonly technicalBytes: number;
+  /** The same with the room that the guest needs to start and work. */
+  readonly recommendedBytes: number;
+}
+
 /**
  * One file system or container format. Reads through a volume (offset 0 is the first byte of the partition),
  * never writes: edits come back as bytes. See docs/adding-a-filesystem.md.
@@ -90,6 +146,12 @@ export interface FilesystemFormat {
   usedMap?(volume: Reader): Promise<UsedMap>;
   /** What must change inside the volume when it moves or its partition changes size. */
   onMove?(volume: Reader, move: VolumeMove): Promise<VolumeEdit>;
+  /** Works out a smaller volume. Throws Refused, Unsupported or Damaged before anything is written. */
+  shrink?(volume: Reader, request: ResizeRequest, signal?: AbortSignal): Promise<VolumeResize>;
+  /** Works out a larger volume; the reader may still end where the partition ends today. Throws as shrink does. */
+  enlarge?(volume: Reader, request: ResizeRequest, signal?: AbortSignal): Promise<VolumeResize>;
+  /** Throws what shrink would throw at every size. */
+  minimumSize?(volume: Reader, signal?: AbortSignal): Promise<MinimumSize>;
   /**
    * Deep check, read-only: throws Damaged at the first contradiction. For formats with usedMap it proves that
    * everything the file system refers to is marked used. Streams: memory does not grow with the volume.

@@ -80,6 +80,7 @@ export const ATTRIBUTE = {
   lowestVcn: 0x10,
   highestVcn: 0x18,
   mappingPairsOffset: 0x20,
+  allocatedSize: 0x28,
   dataSize: 0x30,
   initializedSize: 0x38,
   residentHeaderBytes: 0x18,
@@ -166,4 +167,12 @@ export const VSS_IDENTIFIER = '3808876b-c176-4e48-b7ae-04046e6cc752';
 export const BOOT_FILE_BYTES = 8192;
 
 /** Records with a fixed number. */
-export const RECORD = { mft: 0, mftMirror: 1, logFile: 2, volume: 3, root: 5, bitmap: 6 } as const;
+export const RECORD = {
+  mft: 0,
+  mftMirror: 1,
+  logFile: 2,
+  volume: 3,
+  root: 5,
+  bitmap: 6,
+  badClusters: 8,
+} as const;

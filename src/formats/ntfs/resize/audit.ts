@@ -1,0 +1,48 @@
+import type { ClusterBitmap } from '../cluster-bitmap.js';
+import { HOLE, MappingPairs } from '../mapping-pairs.js';
+import type { FileRecord } from '../record.js';
+import type { NtfsVolume } from '../volume.js';
+import { Ownership, WINDOW_CLUSTERS } from './ownership.js';
+import { walkRecords } from './walk-records.js';
+
+/** What else is done while the records pass by, and what to do with clusters nobody owns. */
+export interface AuditVisitor {
+  /** Called once for every record in use. */
+  record?(record: FileRecord): void;
+  /** Clusters that $Bitmap marks used and no file owns, in order. */
+  unowned(lcn: number, length: number): void;
+}
+
+/**
+ * Proves that every run lies inside the volume, that no cluster has two owners, and that $Bitmap marks every owned
+ * one; Damaged otherwise. One walk of $MFT for each window of clusters (512 GiB at 4 KiB): memory is bounded.
+ */
+export async function auditClusters(
+  volume: NtfsVolume,
+  bitmap: ClusterBitmap,
+  visitor: AuditVisitor,
+  signal?: AbortSignal,
+  windowClusters = WINDOW_CLUSTERS,
+): Promise<void> {
+  const pairs = new MappingPairs(volume.clusterCount);
+  for (let from = 0; from < volume.clusterCount; from += windowClusters) {
+    const ownership = new Ownership(bitmap, from, windowClusters);
+    for await (const records of walkRecords(volume, signal)) {
+      for (const record of records) {
+        claimRuns(record, pairs, ownership);
+        if (from === 0) visitor.record?.(record);
+      }
+    }
+    await ownership.compare((lcn, length) => visitor.unowned(lcn, length), signal);
+  }
+}
+
+function claimRuns(record: FileRecord, pairs: MappingPairs, ownership: Ownership): void {
+  for (const attribute of record.attributes()) {
+    if (attribute.isResident) continue;
+    pairs.open(attribute);
+    while (pairs.next()) {
+      if (pairs.lcn !== HOLE) ownership.add(pairs.lcn, pairs.length, record.number);
+    }
+  }
+}

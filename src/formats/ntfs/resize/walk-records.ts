@@ -1,0 +1,59 @@
+import { damaged } from '../../../core/errors.js';
+import { MIB } from '../../../core/units.js';
+import { bitAt } from '../bits.js';
+import { ATTRIBUTE_TYPE, FILE_RECORD, RECORD, RECORD_IN_USE } from '../layout.js';
+import { FileRecord, hasFileMagic } from '../record.js';
+import type { NtfsVolume } from '../volume.js';
+
+/** Bytes of $MFT read at a time. */
+const CHUNK_BYTES = MIB;
+
+/**
+ * Every FILE record in use, in order, in chunks: base and extension records alike. The records of a chunk are its
+ * caller's to change. Throws Damaged for a record that says it is in use and cannot be read, or whose bit in the
+ * bitmap of $MFT says it is free: guessing would lose its clusters. Reads $MFT once, 1 MiB at a time.
+ */
+export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): AsyncGenerator<FileRecord[]> {
+  const { recordBytes } = volume.boot;
+  const bits = await volume.openStream(await volume.readFile(RECORD.mft), ATTRIBUTE_TYPE.bitmap);
+  if (bits === undefined || bits.sizeBytes * 8 < volume.recordCount) {
+    throw damaged('ntfs-mft-bitmap', 'the bitmap of $MFT does not cover $MFT');
+  }
+  const perChunk = CHUNK_BYTES / recordBytes;
+  for (let first = 0; first < volume.recordCount; first += perChunk) {
+    const count = Math.min(perChunk, volume.recordCount - first);
+    const bytes = await volume.mft.readAt(first * recordBytes, count * recordBytes, signal);
+    const inUse = await bits.readAt(first / 8, Math.ceil(count / 8), signal);
+    const records: FileRecord[] = [];
+    for (let index = 0; index < count; index++) {
+      const raw = bytes.subarray(index * recordBytes, (index + 1) * recordBytes);
+      const record = decodeUsed(volume, raw, first + index, bitAt(inUse, index));
+      if (record !== undefined) records.push(record);
+    }
+    yield records;
+  }
+}
+
+/** Undefined for a free record; tails of $MFT often were never formatted. */
+function decodeUsed(
+  volume: NtfsVolume,
+  bytes: Uint8Array,
+  number: number,
+  hasBit: boolean,
+): FileRecord | undefined {
+  const isRecord = hasFileMagic(bytes);
+  if (!hasBit && !isRecord) return undefined;
+  if (isRecord && ((bytes[FILE_RECORD.flags] ?? 0) & RECORD_IN_USE) === 0) return undefined;
+  const offset = volume.mft.locate(number * volume.boot.recordBytes);
+  if (!hasBit) {
+    throw damaged('ntfs-mft-bitmap', `FILE record ${number} is in use, but the bitmap of $MFT says free`, {
+      offset,
+      hint: 'start the guest and run `chkdsk /f` on the volume',
+    });
+  }
+  return FileRecord.decode(bytes, number, offset);
+}
+
+/** Number of the file that a record belongs to: its own, or that of the record it extends. */
+export const fileNumber = (record: FileRecord): number =>
+  record.isExtension ? record.baseReference.record : record.number;

@@ -1,4 +1,5 @@
 import { conflict, interrupted, refused, VmreclaimError } from '../core/errors.js';
+import { shellQuote } from '../core/text.js';
 import { openSource } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { Journal, JournalWriter } from '../execute/journal.js';
@@ -215,7 +216,7 @@ async function verify(journal: Journal, disk: Disk, before: DiskFacts): Promise<
 }
 
 function resumable(error: unknown, path: string): VmreclaimError {
-  const hint = `finish it with: vmreclaim resume '${path}'`;
+  const hint = `finish it with: vmreclaim resume ${shellQuote(path)}`;
   if (error instanceof VmreclaimError && (error.family === 'verify' || error.family === 'internal')) {
     return new VmreclaimError(error.family, error.code, error.message, { ...error.detail, hint });
   }

@@ -1,5 +1,6 @@
 import { locate } from '../backends/registry.js';
 import { conflict, refused } from '../core/errors.js';
+import { shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
 import { hiddenNameOf, runFolderOf } from '../disk/names.js';
 import { openSource } from '../disk/open.js';
@@ -114,7 +115,7 @@ export async function abandonRun(
     await journal.close();
     if (!force && (checkpoint === undefined || checkpoint.started)) {
       throw refused('run-started', 'the run has already changed the disk: it can only be finished', {
-        hint: `vmreclaim resume '${diskPath}' (or, after putting a backup back: vmreclaim abandon --force)`,
+        hint: `vmreclaim resume ${shellQuote(diskPath)} (or, after putting a backup back: vmreclaim abandon --force)`,
       });
     }
     await restoreDescriptor(store, diskPath);

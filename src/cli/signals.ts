@@ -1,4 +1,4 @@
-import { cleanText } from '../core/text.js';
+import { shellQuote } from '../core/text.js';
 import { printTalk } from './terminal.js';
 
 /** Exit codes of a process that a signal ended: 128 and its number. */
@@ -10,7 +10,7 @@ const EXIT_RESUMABLE = 9;
 
 /** What a signal is answered with while a run is in flight. */
 export const stopNotice = (name: StopSignal, disk: string): string =>
-  `${name}: stopping at the next checkpoint; then: vmreclaim resume '${cleanText(disk)}'`;
+  `${name}: stopping at the next checkpoint; then: vmreclaim resume ${shellQuote(disk)}`;
 
 /** Listens for signals: the first one asks for a stop, a second one ends the process at once. */
 export class Signals {

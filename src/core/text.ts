@@ -28,3 +28,9 @@ export function cleanText(text: string): string {
     .replace(LONE_SURROGATES, '\ufffd')
     .trim();
 }
+
+/** A path as one word of a POSIX shell, for commands that people paste. */
+export function shellQuote(path: string): string {
+  const text = cleanText(path);
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

@@ -16,6 +16,8 @@ export interface FileStat {
   readonly allocatedBytes: number | null;
   /** Inode number as text: tells a file that was replaced from one that was changed. Empty where unknown. */
   readonly inode: string;
+  /** Names this file has (hard links); null where the store cannot tell. */
+  readonly linkCount: number | null;
   readonly modifiedMs: number;
 }
 

@@ -44,6 +44,7 @@ export async function findExtents(
   options: ExtentOptions,
 ): Promise<FoundExtents> {
   const extents: DiskExtent[] = [];
+  const reasons: Reason[] = [];
   const warnings: Reason[] = [];
   const seen = new Set<string>();
   let allocatedBytes: number | null = 0;
@@ -60,10 +61,26 @@ export async function findExtents(
     const disguised = await sparseInDisguise(store, path, stat.sizeBytes);
     if (disguised !== undefined) return refusal(disguised);
     extents.push({ path, sizeBytes, inode: stat.inode, diskOffset });
+    reasons.push(...otherNames(path, stat));
     diskOffset += sizeBytes;
     allocatedBytes = addAllocated(allocatedBytes, stat.allocatedBytes);
   }
-  return { extents, allocatedBytes, reasons: [], warnings };
+  return { extents, allocatedBytes, reasons, warnings };
+}
+
+/**
+ * A file with several names may be part of another disk, or of a backup made of hard links: what is changed here
+ * would change there, and a run in flight would not be seen from there.
+ */
+export function otherNames(path: string, { linkCount }: FileStat): Reason[] {
+  if (linkCount === null || linkCount <= 1) return [];
+  return [
+    {
+      code: 'hard-links',
+      message: `${cleanText(path)} has ${linkCount} names: what is changed here changes under the others too`,
+      hint: 'find them with find -samefile, and remove them or make this file a copy of its own',
+    },
+  ];
 }
 
 const refusal = (reason: Reason): FoundExtents => ({

@@ -1,8 +1,8 @@
 import { damaged, type Reason } from '../core/errors.js';
-import { cleanText } from '../core/text.js';
+import { cleanText, shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
 import { isFlat, parseDescriptor, sparseKind, writeRefusals } from '../formats/vmdk/index.js';
-import { findExtents, readHead, VMDK_SECTOR_BYTES } from './extents.js';
+import { findExtents, otherNames, readHead, VMDK_SECTOR_BYTES } from './extents.js';
 import { FolderCache } from './folder.js';
 import { locateDisk, type Place } from './locate.js';
 import { hiddenNameOf } from './names.js';
@@ -109,7 +109,10 @@ async function bareFacts(store: Store, { path, stat }: Place): Promise<OwnFacts>
     extents: [{ path, sizeBytes, inode, diskOffset: 0 }],
     sizeBytes,
     allocatedBytes,
-    reasons: sizeBytes % VMDK_SECTOR_BYTES === 0 ? [] : [oddSize(sizeBytes)],
+    reasons: [
+      ...(sizeBytes % VMDK_SECTOR_BYTES === 0 ? [] : [oddSize(sizeBytes)]),
+      ...otherNames(path, stat),
+    ],
     warnings: [],
   };
 }
@@ -123,7 +126,7 @@ const oddSize = (sizeBytes: number): Reason => ({
 function interruption({ path, inFlight, hidden }: Place): Reason[] {
   if (inFlight) {
     const message = 'a run of vmreclaim on this disk did not come to its end';
-    return [{ code: 'interrupted', message, hint: `vmreclaim resume ${cleanText(path)}` }];
+    return [{ code: 'interrupted', message, hint: `vmreclaim resume ${shellQuote(path)}` }];
   }
   if (!hidden) return [];
   return [

@@ -135,6 +135,7 @@ async function applyToFile(store: Store, operation: FileOperation): Promise<void
   if (Buffer.compare(now, operation.before) !== 0) {
     throw conflict('file-changed', 'a file was changed by somebody else while the run was in flight', {
       path: operation.file,
+      hint: 'put it back as it was when the run began, and resume; the disk itself is finished by now',
     });
   }
   return store.replaceFile(operation.file, operation.after);

@@ -1,4 +1,5 @@
 import { conflict, damaged, internalError } from '../core/errors.js';
+import { shellQuote } from '../core/text.js';
 import type { Store, StoreFile } from '../device/store.js';
 import { runFolderOf } from '../disk/names.js';
 import { copiedBytes } from '../program/laws.js';
@@ -133,7 +134,7 @@ export class JournalWriter {
     const folder = runFolderOf(diskPath);
     if ((await Journal.find(store, diskPath)) !== undefined) {
       throw conflict('run-in-flight', `an earlier run on ${diskPath} is not finished`, {
-        hint: `finish it with: vmreclaim resume '${diskPath}'`,
+        hint: `finish it with: vmreclaim resume ${shellQuote(diskPath)}`,
       });
     }
     if ((await store.stat(folder)) !== undefined) await removeRun(store, folder);
@@ -194,7 +195,7 @@ export class JournalWriter {
 function note(disk: string): string {
   return (
     `vmreclaim is changing the disk ${disk}, or was interrupted while it did.\n` +
-    `Finish it with:\n\n    vmreclaim resume ${disk}\n\n` +
+    `Finish it with:\n\n    vmreclaim resume ${shellQuote(disk)}\n\n` +
     'Do not start the virtual machine and do not remove this folder before that: without it the disk cannot be made whole.\n'
   );
 }

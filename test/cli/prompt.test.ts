@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { cleanUpFolders, VmFolder } from '../disk/vm-folder.js';
 import { judge } from '../support/judges.js';
 import { BIN, mbrDisk } from './cli.js';
@@ -25,7 +25,7 @@ function answer(disk: string, typed: string): Promise<{ code: number | null; sho
   return new Promise((resolve) => child.on('close', (code) => resolve({ code, shown })));
 }
 
-afterEach(cleanUpFolders);
+cleanUpFolders();
 
 describe.skipIf(!judge('script'))('the question before a change', () => {
   it.each([

@@ -1,6 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cleanText } from '../../src/core/text.js';
+import { cleanText, shellQuote } from '../../src/core/text.js';
 
 describe('cleanText', () => {
   it.each([
@@ -32,5 +33,20 @@ describe('cleanText', () => {
         expect(cleanText(clean)).toBe(clean);
       }),
     );
+  });
+});
+
+describe('shellQuote', () => {
+  it('gives a shell the same word back', () => {
+    const words = ['/ds/vm.vmdk', "it's", '$(touch x)', 'a b', '`id`', '"', '\\', '!', '*', '-n', 'ü'];
+    const shown = execFileSync('sh', [
+      '-c',
+      `for word in ${words.map(shellQuote).join(' ')}; do echo "$word."; done`,
+    ]);
+    expect(shown.toString()).toBe(words.map((word) => `${word}.\n`).join(''));
+  });
+
+  it('leaves plain paths as they are', () => {
+    expect(shellQuote('/vmfs/volumes/ds1/web-1/web_1.vmdk')).toBe('/vmfs/volumes/ds1/web-1/web_1.vmdk');
   });
 });

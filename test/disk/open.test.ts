@@ -71,6 +71,15 @@ describe('openSource', () => {
     expect(await open(image)).toMatchObject({ createType: 'raw', descriptor: null, path: image });
   });
 
+  it('refuses to change a flat file that has another name', async () => {
+    const folder = new VmFolder();
+    const path = folder.disk('x');
+    mkdirSync(folder.at('backup'));
+    linkSync(folder.at('x-flat.vmdk'), folder.at('backup/x-flat.vmdk'));
+    expect(codes((await open(path)).reasons)).toEqual(['hard-links']);
+    expect(codes((await open(folder.at('backup/x-flat.vmdk'))).reasons)).toEqual(['hard-links']);
+  });
+
   it('goes from a flat file to the descriptor that names it', async () => {
     const folder = new VmFolder();
     const path = folder.disk('x');

@@ -154,7 +154,14 @@ export class CrashStore implements Store {
     const sizeBytes = this.files.get(path)?.sizeBytes;
     if (sizeBytes === undefined && !this.folders.has(path)) return undefined;
     const kind = sizeBytes === undefined ? 'folder' : 'file';
-    return { kind, sizeBytes: sizeBytes ?? 0, allocatedBytes: null, inode: path, modifiedMs: 0 };
+    return {
+      kind,
+      sizeBytes: sizeBytes ?? 0,
+      allocatedBytes: null,
+      inode: path,
+      linkCount: null,
+      modifiedMs: 0,
+    };
   }
 
   async realPath(path: string): Promise<string> {

@@ -78,6 +78,7 @@ async function statEntry(path: string): Promise<FileStat | undefined> {
       sizeBytes: Number(stat.size),
       allocatedBytes: Number(stat.blocks) * STAT_BLOCK_BYTES,
       inode: String(stat.ino),
+      linkCount: Number(stat.nlink),
       modifiedMs: Number(stat.mtimeMs),
     };
   } catch (error) {

@@ -90,7 +90,7 @@ export function copySparse(from: string, to: string): string {
 
 /** What outside tools say about a volume that fills its file: their own accounting, mirror, backup, mount. */
 export function judgeVolume(path: string): void {
-  run('ntfsresize', ['--info', '--force', '--no-progress-bar', path]);
+  accountClusters(path);
   const text = run('ntfsfix', ['-n', path]);
   if (!text.includes('processed successfully') || /FAILED|differ|corrupt|error/i.test(text)) {
     throw new Error(`ntfsfix: ${text}`);
@@ -98,13 +98,25 @@ export function judgeVolume(path: string): void {
   run('ntfs-3g.probe', ['--readwrite', path]);
 }
 
+/** ntfsresize counts clusters first; that a volume at its minimum is full is what it should be. */
+function accountClusters(path: string): void {
+  try {
+    run('ntfsresize', ['--info', '--force', '--no-progress-bar', path]);
+  } catch (error) {
+    if (!(error instanceof Error) || !/Accounting clusters[^]*Volume is full/.test(error.message))
+      throw error;
+  }
+}
+
 const HASHES = `
   mkdir -p "$2"
   ntfs-3g "$1" "$2" -o ro,no_detach,streams_interface=windows,show_sys_files,noatime 2>/dev/null &
   driver=$!
+  trap 'umount "$2" && wait $driver' EXIT
   for round in $(seq 1 200); do mountpoint -q "$2" && break; sleep 0.05; done
   mountpoint -q "$2"
   (
+    trap - EXIT
     cd "$2"
     find . -mindepth 1 -printf '%y %n %p\\n' | grep -v -e '/\\$' | LC_ALL=C sort
     find . -type f -not -name '$*' -not -path './$*' -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum
@@ -116,11 +128,9 @@ const HASHES = `
         count = split(substr($0, 20, length($0) - 20), names, "\\\\000")
         for (i = 1; i <= count; i++) if (file != "$BadClus") print file ":" names[i]
       }' | LC_ALL=C sort | while IFS= read -r stream; do
-        printf '%s ' "$stream"; sha256sum < "$stream"
+        printf '%s ' "$stream"; sha256sum < "$stream" 2>/dev/null || echo unreadable
       done
   )
-  umount "$2"
-  wait $driver
 `;
 
 /** Names, links, and the hash of every file and named stream. */

@@ -103,7 +103,7 @@ function accountClusters(path: string): void {
   try {
     run('ntfsresize', ['--info', '--force', '--no-progress-bar', path]);
   } catch (error) {
-    if (!(error instanceof Error) || !/Accounting clusters[^]*Volume is full/.test(error.message))
+    if (!(error instanceof Error) || !/Accounting clusters[\s\S]*Volume is full/.test(error.message))
       throw error;
   }
 }

@@ -35,6 +35,16 @@ const LATE = (front: number): string => `
   rm ballast
 `;
 
+/** Every second small file removed, the gaps filled by one file, then some room made. */
+const CRUMBS = `
+  content=$(printf '%04096d' 0); i=0
+  while [ $i -lt 1800 ] && echo "$content" > f$i; do i=$((i+1)); done 2>/dev/null
+  seq 0 2 $((i-1)) | sed 's/^/f/' | xargs rm -f
+  head -c 2500000 /dev/urandom > pieces || true
+  head -c 300000 /dev/urandom > pieces:stream || true
+  seq 1 6 $((i-1)) | sed 's/^/f/' | xargs rm -f
+`;
+
 const MOUNTS = rootJudge('mkntfs', 'ntfs-3g', 'ntfsresize', 'ntfsfix', 'ntfs-3g.probe');
 
 async function apply(resize: VolumeResize, path: string): Promise<void> {
@@ -106,4 +116,23 @@ describe.skipIf(!MOUNTS)('shrink and enlarge, judged', () => {
     await judgeAll(straight);
     expect(hashTree(scratch, straight)).toBe(before);
   }, 120_000);
+
+  it.each([512, 4096])(
+    'crumbs, and streams in hundreds of pieces: clusters of %i bytes',
+    async (cluster) => {
+      const path = scratch.format(`crumbs${cluster}`, 12 * MIB, '-c', `${cluster}`);
+      scratch.populate(path, CRUMBS);
+      const before = hashTree(scratch, path);
+      const volume = new VolumeFile(path);
+      const { technicalBytes } = await minimumNtfsSize(volume);
+      expect(technicalBytes).toBeLessThan(12 * MIB);
+      const target = copySparse(path, scratch.path('crumbs'));
+      await apply(await shrinkNtfs(volume, { newSizeBytes: technicalBytes }), target);
+      volume.close();
+      trim(target, technicalBytes);
+      await judgeAll(target);
+      expect(hashTree(scratch, target)).toBe(before);
+    },
+    60_000,
+  );
 });

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { setFlagsFromString } from 'node:v8';
 import { changeDisk } from '../app/change.js';
 import { type Outcome, runResult } from '../app/outcome.js';
 import { planDisk, requestFromPlan } from '../app/plan.js';
@@ -13,6 +12,7 @@ import { toJson } from '../report/json.js';
 import { renderPlan } from '../report/plan-table.js';
 import { type RunResult, renderRunResult } from '../report/run-result.js';
 import { askToGoOn } from './confirm.js';
+import { keepHeapSmall } from './heap.js';
 import type { ChangeFlags, CommonOptions, LayoutFlags, MoveFlags } from './options.js';
 import { peakMemoryBytes } from './peak-memory.js';
 import { type Progress, startProgress } from './progress.js';
@@ -123,14 +123,6 @@ function printResult(
   const { text, exitCode } = renderRunResult(result, renderOptions(process.stdout, flags));
   printData(flags.json === true ? toJson(result) : text, flags);
   around.setExitCode(exitCode);
-}
-
-/**
- * Service consoles have about 100 MB for everything. While a program runs for long, V8 would let its young generation
- * grow to three times 16 MiB, which makes nothing faster here: what takes the time is the disk.
- */
-function keepHeapSmall(): void {
-  setFlagsFromString('--semi-space-growth-factor=1');
 }
 
 async function withServices(

@@ -6,7 +6,7 @@ import { expectCli } from '../support/cli.js';
 import { cutOut, type Guest } from '../support/guests.js';
 import { corpus, rootJudge, run } from '../support/judges.js';
 import { hashFile, listVolume } from '../support/mounts.js';
-import { changedLines, judgeNtfs, readTable } from '../support/verdicts.js';
+import { changedLines, JUDGES, judgeNtfs, readTable } from '../support/verdicts.js';
 import { SECTOR, type Volume } from '../support/volumes.js';
 import { Workbench } from '../support/workbench.js';
 
@@ -76,9 +76,7 @@ async function moved(
   return JSON.parse(stdout) as RunDocument;
 }
 
-const TOOLS = ['ntfs-3g', 'ntfsresize', 'ntfsfix', 'ntfs-3g.probe', 'sfdisk', 'qemu-img'];
-
-describe.skipIf(FILES === undefined || !rootJudge(...TOOLS))('real Windows disks', () => {
+describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))('real Windows disks', () => {
   it('a compressed stream: from LBA 128 to 1 MiB', async () => {
     const guest = unpack('disk.img', 'ntfs/win10-compressed-stream.raw.gz');
     await moved(guest, guest.disk, 2048, 'align', '--boundary', '1M');
@@ -125,7 +123,7 @@ describe.skipIf(FILES === undefined || !rootJudge(...TOOLS))('real Windows disks
   });
 });
 
-describe.skipIf(FILES === undefined || !rootJudge(...TOOLS))('VMDKs made by VMware', () => {
+describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))('VMDKs made by VMware', () => {
   function vmwareFolder(): string {
     const folder = bench.newFolder();
     run('bash', [

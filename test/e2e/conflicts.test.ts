@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { expectCli, startCli } from '../support/cli.js';
 import { cloneGuest, type Guest } from '../support/guests.js';
 import { rootJudge, run } from '../support/judges.js';
-import { judgeGuest, remember } from '../support/verdicts.js';
+import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import { printOf, Workbench } from '../support/workbench.js';
 
 const bench = new Workbench();
@@ -24,7 +24,7 @@ function guestToAlign(contentBytes = 0): Guest {
 const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'sfdisk', 'qemu-img'))('somebody else', () => {
+describe.skipIf(!rootJudge(...JUDGES))('somebody else', () => {
   /** Runs `work` while an align of the guest stands still at a point, then lets that one end. */
   async function whileAligning(
     guest: Guest,
@@ -92,7 +92,7 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'sfdisk', 'qemu-img'))('somebody
   });
 });
 
-describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'mke2fs'))('a datastore that is full', () => {
+describe.skipIf(!rootJudge(...JUDGES))('a datastore that is full', () => {
   /** Runs `work` with a copy of the guest on a datastore of its own, with `spare` bytes left. */
   async function onSmallStore(
     guest: Guest,

@@ -1,10 +1,10 @@
 import { closeSync, ftruncateSync, openSync, writeSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CliResult, runCli } from '../support/cli.js';
+import { type CliResult, expectCli, runCli } from '../support/cli.js';
 import type { Guest } from '../support/guests.js';
 import { rootJudge } from '../support/judges.js';
 import { seededRandom } from '../support/random.js';
-import { judgeGuest, remember } from '../support/verdicts.js';
+import { JUDGES, judgeGuest, remember, type Starts } from '../support/verdicts.js';
 import { SECTOR } from '../support/volumes.js';
 import { printOf, Workbench } from '../support/workbench.js';
 
@@ -29,6 +29,15 @@ function withinReason(result: CliResult, where: string): void {
   expect(DOCUMENTED, `${where}: exit code, ${result.stderr}`).toContain(result.code);
   expect(result.milliseconds, `${where}: time`).toBeLessThan(MAX_MILLISECONDS);
   expect(result.stdout + result.stderr, `${where}: stack trace`).not.toMatch(STACK);
+}
+
+/** Aligns a copy of the disk, as it is. */
+async function isSound(pristine: Guest, starts: Starts): Promise<void> {
+  const guest = bench.clone(pristine);
+  const memory = remember(guest);
+  await expectCli(0, 'align', guest.disk, '-y');
+  judgeGuest(guest, memory, starts);
+  bench.drop(guest);
 }
 
 /** Looks at, plans and aligns a copy of the disk with some damage. Whatever is not done must not be begun. */
@@ -56,66 +65,55 @@ async function flipped(guest: Guest, [from, to]: Region): Promise<void> {
   });
 }
 
-describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'mke2fs', 'sfdisk', 'sgdisk', 'qemu-img'))(
-  'damaged disks',
-  () => {
-    beforeAll(() => {
-      const ntfs = bench.volume('ntfs', { sectors: 40_000 });
-      const ext4 = bench.volume('ext4', { sectors: 40_000 });
-      const extended = { number: 2, start: 40_100, sectors: 45_000 };
-      const form = 'raw';
-      mbr = bench.guest({
-        ...{ name: 'mbr', form, sectors: 90_000, table: 'mbr', extended },
-        partitions: [
-          { number: 1, start: 63, volume: ntfs },
-          { number: 5, start: 40_163, volume: ext4 },
-        ],
-      });
-      gpt = bench.guest({
-        ...{ name: 'gpt', form, sectors: 90_000, table: 'gpt' },
-        partitions: [{ number: 2, start: 2049, volume: ntfs }],
-      });
-    });
-
-    it('are sound before they are damaged', async () => {
-      for (const [guest, starts] of [
-        [mbr, { 1: 128, 2: 40_192, 5: 40_320 }],
-        [gpt, { 2: 2176 }],
-      ] as const) {
-        const copy = bench.clone(guest);
-        const memory = remember(copy);
-        expect((await runCli('align', copy.disk, '-y')).code).toBe(0);
-        judgeGuest(copy, memory, starts);
-        bench.drop(copy);
-      }
-    });
-
-    it('cut off at any length', async () => {
-      const size = 90_000 * SECTOR;
-      const lengths = [0, 1, 511, 512, 513, 1024, 64 * SECTOR, size - SECTOR, size - 1];
-      while (lengths.length < 16) lengths.push(between(0, size));
-      for (const [index, length] of lengths.entries()) {
-        const guest = index % 2 === 0 ? mbr : gpt;
-        await survives(guest, `${guest.name} cut to ${length}`, (fd) => ftruncateSync(fd, length));
-      }
-    });
-
-    it.each<[string, () => Guest, number, Region]>([
-      ['in the MBR', () => mbr, 6, [440, 512]],
-      ['in the EBR', () => mbr, 4, [40_100 * SECTOR + 440, 40_101 * SECTOR]],
-      ['in the protective MBR', () => gpt, 2, [440, 512]],
-      ['in the primary GPT', () => gpt, 4, [SECTOR, 3 * SECTOR]],
-      ['in the backup GPT', () => gpt, 3, [(90_000 - 33) * SECTOR, 90_000 * SECTOR]],
-      ['in the boot sector of NTFS', () => mbr, 4, [63 * SECTOR, 63 * SECTOR + 90]],
-      ['in the MFT', () => mbr, 6, [63 * SECTOR + 4 * 4096, 63 * SECTOR + 4 * 4096 + 16 * 1024]],
-      [
-        'in the superblock and group descriptors of ext4',
-        () => mbr,
-        4,
-        [40_163 * SECTOR + 1024, 40_163 * SECTOR + 4200],
+describe.skipIf(!rootJudge(...JUDGES))('damaged disks', () => {
+  beforeAll(() => {
+    const ntfs = bench.volume('ntfs', { sectors: 40_000 });
+    const ext4 = bench.volume('ext4', { sectors: 40_000 });
+    const extended = { number: 2, start: 40_100, sectors: 45_000 };
+    const form = 'raw';
+    mbr = bench.guest({
+      ...{ name: 'mbr', form, sectors: 90_000, table: 'mbr', extended },
+      partitions: [
+        { number: 1, start: 63, volume: ntfs },
+        { number: 5, start: 40_163, volume: ext4 },
       ],
-    ])('with flipped bytes %s', async (_name, guest, count, region) => {
-      for (let i = 0; i < count; i++) await flipped(guest(), region);
     });
-  },
-);
+    gpt = bench.guest({
+      ...{ name: 'gpt', form, sectors: 90_000, table: 'gpt' },
+      partitions: [{ number: 2, start: 2049, volume: ntfs }],
+    });
+  });
+
+  it('are sound before they are damaged', async () => {
+    await isSound(mbr, { 1: 128, 2: 40_192, 5: 40_320 });
+    await isSound(gpt, { 2: 2176 });
+  });
+
+  it('cut off at any length', async () => {
+    const size = 90_000 * SECTOR;
+    const lengths = [0, 1, 511, 512, 513, 1024, 64 * SECTOR, size - SECTOR, size - 1];
+    while (lengths.length < 16) lengths.push(between(0, size));
+    for (const [index, length] of lengths.entries()) {
+      const guest = index % 2 === 0 ? mbr : gpt;
+      await survives(guest, `${guest.name} cut to ${length}`, (fd) => ftruncateSync(fd, length));
+    }
+  });
+
+  it.each<[string, () => Guest, number, Region]>([
+    ['in the MBR', () => mbr, 6, [440, 512]],
+    ['in the EBR', () => mbr, 4, [40_100 * SECTOR + 440, 40_101 * SECTOR]],
+    ['in the protective MBR', () => gpt, 2, [440, 512]],
+    ['in the primary GPT', () => gpt, 4, [SECTOR, 3 * SECTOR]],
+    ['in the backup GPT', () => gpt, 3, [(90_000 - 33) * SECTOR, 90_000 * SECTOR]],
+    ['in the boot sector of NTFS', () => mbr, 4, [63 * SECTOR, 63 * SECTOR + 90]],
+    ['in the MFT', () => mbr, 6, [63 * SECTOR + 4 * 4096, 63 * SECTOR + 4 * 4096 + 16 * 1024]],
+    [
+      'in the superblock and group descriptors of ext4',
+      () => mbr,
+      4,
+      [40_163 * SECTOR + 1024, 40_163 * SECTOR + 4200],
+    ],
+  ])('with flipped bytes %s', async (_name, guest, count, region) => {
+    for (let i = 0; i < count; i++) await flipped(guest(), region);
+  });
+});

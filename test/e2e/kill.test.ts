@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Guest } from '../support/guests.js';
 import { rootJudge } from '../support/judges.js';
 import { seededRandom } from '../support/random.js';
-import { judgeGuest, remember } from '../support/verdicts.js';
+import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import { Workbench } from '../support/workbench.js';
 import { type Aim, changeUnderFire, isInFlight, STAGES, type Stage, type Timing, timed } from './killer.js';
 import { SCENARIOS, type Scenario } from './scenarios.js';
@@ -74,9 +74,7 @@ function summary(): string {
   return lines.join('\n');
 }
 
-describe.skipIf(
-  !rootJudge('mkntfs', 'ntfs-3g', 'ntfsresize', 'mke2fs', 'e2fsck', 'sfdisk', 'sgdisk', 'qemu-img'),
-)('SIGKILL at any moment, then resume: nothing is lost', () => {
+describe.skipIf(!rootJudge(...JUDGES))('SIGKILL at any moment, then resume: nothing is lost', () => {
   const share = Math.ceil(KILLS / SCENARIOS.length);
   it.each(SCENARIOS)(
     '$name',

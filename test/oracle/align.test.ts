@@ -1,8 +1,9 @@
 import { afterAll, describe, it } from 'vitest';
 import type { DiskForm, Guest } from '../support/guests.js';
 import { rootJudge } from '../support/judges.js';
+import { JUDGES } from '../support/verdicts.js';
 import { Workbench } from '../support/workbench.js';
-import { JUDGES, judged } from './judged.js';
+import { judged } from './judged.js';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());

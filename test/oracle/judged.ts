@@ -3,25 +3,6 @@ import type { Guest } from '../support/guests.js';
 import { judgeGuest, remember, type Starts } from '../support/verdicts.js';
 import { printOf } from '../support/workbench.js';
 
-/** Everything the verdicts need on this host. */
-export const JUDGES = [
-  'mkntfs',
-  'ntfs-3g',
-  'ntfsresize',
-  'ntfsfix',
-  'ntfs-3g.probe',
-  'mke2fs',
-  'e2fsck',
-  'mkswap',
-  'mkfs.fat',
-  'fsck.fat',
-  'mkfs.exfat',
-  'fsck.exfat',
-  'sfdisk',
-  'sgdisk',
-  'qemu-img',
-] as const;
-
 /**
  * Runs a changing command, lets every judge look, then runs it again: nothing may be left to do, and nothing be
  * written. Partitions shall start where `starts` says; those not named stay.

@@ -4,10 +4,10 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { expectCli } from '../support/cli.js';
 import type { Guest } from '../support/guests.js';
 import { rootJudge } from '../support/judges.js';
-import { judgeGuest, remember } from '../support/verdicts.js';
+import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
 import { printOf, Workbench } from '../support/workbench.js';
-import { JUDGES, judged, refusedBy } from './judged.js';
+import { judged, refusedBy } from './judged.js';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());

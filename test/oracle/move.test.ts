@@ -1,9 +1,10 @@
 import { afterAll, describe, it } from 'vitest';
 import type { DiskForm, Guest } from '../support/guests.js';
 import { rootJudge } from '../support/judges.js';
+import { JUDGES } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
 import { Workbench } from '../support/workbench.js';
-import { JUDGES, judged, refusedBy } from './judged.js';
+import { judged, refusedBy } from './judged.js';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());

@@ -6,6 +6,28 @@ import { run } from './judges.js';
 import { hashBytes, listVolume } from './mounts.js';
 import { driverOf, SECTOR, type Volume } from './volumes.js';
 
+/** Everything that builders and verdicts need on this host. */
+export const JUDGES = [
+  'mkntfs',
+  'ntfs-3g',
+  'ntfsresize',
+  'ntfsfix',
+  'ntfs-3g.probe',
+  'mke2fs',
+  'e2fsck',
+  'mkswap',
+  'mkfs.fat',
+  'fsck.fat',
+  'mkfs.exfat',
+  'fsck.exfat',
+  'sfdisk',
+  'sgdisk',
+  'qemu-img',
+  'qemu-io',
+  'getfattr',
+  'setfattr',
+] as const;
+
 /** What a guest was before a command; judged against afterwards. */
 export interface Memory {
   readonly names: readonly string[];

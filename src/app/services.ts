@@ -1,4 +1,3 @@
-import type { Reason } from '../core/errors.js';
 import type { RunProgress } from '../execute/runner.js';
 import type { Plan } from '../plan/types.js';
 
@@ -18,6 +17,4 @@ export interface Services {
   onProgress(progress: RunProgress | { readonly why: string }): void;
   /** From here on an interrupted run must be resumed. */
   onInFlight?(disk: string): void;
-  /** Something worth saying now, before the result. */
-  onNote?(note: Reason): void;
 }

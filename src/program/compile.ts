@@ -4,7 +4,7 @@ import { KIB, lba } from '../core/units.js';
 import type { BlockDevice } from '../device/types.js';
 import { windowReader } from '../device/window.js';
 import type { VolumeMove } from '../formats/types.js';
-import { probeFilesystem } from '../inspect/registry.js';
+import { probeFilesystem, type RecognisedVolume } from '../inspect/registry.js';
 import type { LayoutPartition, Plan, PlannedFixup, PlannedMove } from '../plan/types.js';
 import type { CompileInput } from './compile-input.js';
 import { finishPhases, hidePhases } from './files.js';
@@ -36,11 +36,16 @@ export async function* compile(input: CompileInput, notes: CompileNotes): AsyncG
   const edits: Operation[] = [];
   const jobs: MoveJob[] = [];
   for (const move of plan.moves) {
-    edits.push(...(await volumeEdits(input, move.number, notes)));
-    jobs.push(yield* moveOne(input, move));
+    // One look at the volume serves both: it reads the whole allocation bitmap.
+    const found = await probeFilesystem(volumeOf(input, move.number));
+    edits.push(...(await volumeEdits(input, move.number, found, notes)));
+    jobs.push(yield* moveOne(input, move, found));
   }
   for (const job of jobs) yield* releasePhases(disk.device, job, jobs);
-  for (const number of resizedInPlace(plan)) edits.push(...(await volumeEdits(input, number, notes)));
+  for (const number of resizedInPlace(plan)) {
+    const found = await probeFilesystem(volumeOf(input, number));
+    edits.push(...(await volumeEdits(input, number, found, notes)));
+  }
   if (edits.length > 0) yield change('patch the boot sectors', edits);
   yield* tablePhases(input);
   const vacated = vacatedRanges(input);
@@ -50,12 +55,15 @@ export async function* compile(input: CompileInput, notes: CompileNotes): AsyncG
 
 const change = (why: string, operations: Operation[]): Phase => ({ stage: 'change', why, operations });
 
-async function* moveOne(input: CompileInput, move: PlannedMove): AsyncGenerator<Phase, MoveJob> {
+async function* moveOne(
+  input: CompileInput,
+  move: PlannedMove,
+  found: RecognisedVolume | null,
+): AsyncGenerator<Phase, MoveJob> {
   const { device } = input.disk;
   const { sectorSize } = input.facts;
   const from = move.fromLba * sectorSize;
   const length = move.sectorCount * sectorSize;
-  const found = await probeFilesystem(windowReader(device, from, length, `partition ${move.number}`));
   const used = move.copies === 'used' ? await found?.format.usedMap?.(volumeOf(input, move.number)) : null;
   if (used === undefined) {
     throw internalError('no-used-map', `partition ${move.number} has no map of its used ranges`);
@@ -84,12 +92,15 @@ function resizedInPlace(plan: Plan): number[] {
 }
 
 /** What must change inside a volume that moves or whose partition grows, as writes at its new place. */
-async function volumeEdits(input: CompileInput, number: number, notes: CompileNotes): Promise<Operation[]> {
-  const volume = volumeOf(input, number);
-  const found = await probeFilesystem(volume);
+async function volumeEdits(
+  input: CompileInput,
+  number: number,
+  found: RecognisedVolume | null,
+  notes: CompileNotes,
+): Promise<Operation[]> {
   if (found?.format.onMove === undefined) return [];
   const move = volumeMove(input, number);
-  const edit = await found.format.onMove(volume, move);
+  const edit = await found.format.onMove(volumeOf(input, number), move);
   notes.fixups.push(...edit.fixups.map((fixup) => ({ ...fixup, partition: number })));
   notes.warnings.push(...edit.warnings);
   const base = move.newStart * move.sectorSize;

@@ -1,4 +1,4 @@
-import { conflict, interrupted, refused, VmreclaimError } from '../core/errors.js';
+import { conflict, hintOf, interrupted, refused, VmreclaimError } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import { openSource } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
@@ -90,8 +90,7 @@ async function checkUnchanged(
   const found = await openSource(source.store, source.path, options);
   const [obstacle] = found.reasons;
   if (obstacle !== undefined) {
-    const { code, message, hint } = obstacle;
-    throw conflict(code, `since the plan was made: ${message}`, hint === undefined ? {} : { hint });
+    throw conflict(obstacle.code, `since the plan was made: ${obstacle.message}`, hintOf(obstacle));
   }
   const now = await inspectDisk({ source: found, device });
   if (JSON.stringify(identityOf(found, now)) === JSON.stringify(identityOf(source, facts))) return;

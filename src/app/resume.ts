@@ -1,5 +1,5 @@
 import { locate } from '../backends/registry.js';
-import { conflict, refused } from '../core/errors.js';
+import { conflict, hintOf, refused } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
 import { hiddenNameOf, runFolderOf } from '../disk/names.js';
@@ -68,8 +68,7 @@ function checkSameFiles(source: DiskSource, header: RunHeader): void {
   // Files that must not be touched are not other files: the remedy is theirs, never to drop the run.
   const obstacle = source.reasons.find(({ code }) => code !== 'interrupted');
   if (source.extents.length === 0 && obstacle !== undefined) {
-    const { code, message, hint } = obstacle;
-    throw refused(code, message, { path: source.path, ...(hint === undefined ? {} : { hint }) });
+    throw refused(obstacle.code, obstacle.message, { path: source.path, ...hintOf(obstacle) });
   }
   header.extents.forEach((expected, index) => {
     const found = source.extents[index];

@@ -30,6 +30,9 @@ export interface Reason {
   readonly hint?: string;
 }
 
+/** The remedy of a reason as the detail of an error. */
+export const hintOf = ({ hint }: Reason): Pick<ErrorDetail, 'hint'> => (hint === undefined ? {} : { hint });
+
 export class VmreclaimError extends Error {
   override readonly name = 'VmreclaimError';
 

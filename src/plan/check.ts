@@ -1,4 +1,4 @@
-import { damaged, interrupted, type Reason, refused } from '../core/errors.js';
+import { damaged, hintOf, interrupted, type Reason, refused } from '../core/errors.js';
 import { formatSize } from '../core/size.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { byStart, currentPlaces, type Place, type Places, placeEnd } from './place.js';
@@ -40,8 +40,6 @@ export function checkDiskState({ state, reasons }: DiskFacts): void {
   if (state === 'ready' || reason === undefined) return;
   throw STOPS[state](reason.code, reason.message, hintOf(reason));
 }
-
-const hintOf = ({ hint }: Reason): { hint?: string } => (hint === undefined ? {} : { hint });
 
 export function placeOf(places: Places, partition: PartitionFacts): Place {
   const { startLba, sectorCount, ebrLba } = partition;

@@ -1,4 +1,4 @@
-import { internalError, refused } from '../../core/errors.js';
+import { hintOf, internalError, refused } from '../../core/errors.js';
 import type { MetadataWrite } from '../types.js';
 import { entriesChecksum, headerChecksum } from './decode.js';
 import { entryLayout, headerLayout } from './layout.js';
@@ -66,7 +66,7 @@ function refuseUnsound(table: GptTable, changed: readonly Placed[]): GptCopy {
   const { primary, problems, hybrid } = table;
   const [first] = problems;
   if (first !== undefined) {
-    const detail = first.hint === undefined ? {} : { hint: first.hint };
+    const detail = hintOf(first);
     throw refused('gpt-problems', `the partition table is not sound: ${first.message}`, detail);
   }
   if (primary === null) throw internalError('gpt-change', 'a lost primary GPT was not reported');

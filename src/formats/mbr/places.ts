@@ -1,4 +1,4 @@
-import { internalError, refused } from '../../core/errors.js';
+import { hintOf, internalError, refused } from '../../core/errors.js';
 import { lba } from '../../core/units.js';
 import { entryLayout, entryOffset } from './layout.js';
 import { findProblems } from './problems.js';
@@ -81,7 +81,7 @@ const isSame = (a: MbrPartition, b: MbrPartition | undefined): boolean =>
 function refuseUnsound({ problems, hybridOrProtective }: MbrTable): void {
   const [first] = problems;
   if (first !== undefined) {
-    const detail = first.hint === undefined ? {} : { hint: first.hint };
+    const detail = hintOf(first);
     throw refused('mbr-problems', `the partition table is not sound: ${first.message}`, detail);
   }
   if (!hybridOrProtective) return;

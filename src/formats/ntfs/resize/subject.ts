@@ -1,4 +1,4 @@
-import { damaged, refused, unsupported } from '../../../core/errors.js';
+import { damaged, hintOf, refused, unsupported } from '../../../core/errors.js';
 import type { Reader } from '../../../device/types.js';
 import { ClusterBitmap } from '../cluster-bitmap.js';
 import { ATTRIBUTE_TYPE, RECORD } from '../layout.js';
@@ -27,7 +27,7 @@ export async function openSubject(reader: Reader): Promise<Subject> {
   const volume = await openVolume(reader);
   const [reason] = (await readVolumeState(volume)).reasons;
   if (reason !== undefined) {
-    throw refused(reason.code, reason.message, reason.hint === undefined ? {} : { hint: reason.hint });
+    throw refused(reason.code, reason.message, hintOf(reason));
   }
   if (volume.clusterCount > MAX_CLUSTERS) {
     throw unsupported('ntfs-too-large', 'the NTFS volume has more clusters than Windows can count', {

@@ -129,6 +129,11 @@ export interface MinimumSize {
   readonly recommendedBytes: number;
 }
 
+/** One result of a deep check. `damage` stands against every change, a `note` does not. */
+export interface DeepFinding extends Reason {
+  readonly severity: 'damage' | 'note';
+}
+
 /**
  * One file system or container format. Reads through a volume (offset 0 is the first byte of the partition),
  * never writes: edits come back as bytes. See docs/adding-a-filesystem.md.
@@ -157,6 +162,8 @@ export interface FilesystemFormat {
    * everything the file system refers to is marked used. Streams: memory does not grow with the volume.
    */
   check?(volume: Reader, signal?: AbortSignal): Promise<void>;
+  /** More than `check`, for resized volumes and for people: everything found, in the order of finding. */
+  deepCheck?(volume: Reader, signal?: AbortSignal): Promise<DeepFinding[]>;
 }
 
 /** Bytes at the start of a volume that probes see. Covers the btrfs superblock at 64 KiB. */

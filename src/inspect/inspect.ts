@@ -5,16 +5,20 @@ import { windowReader } from '../device/window.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { gptTypeName } from '../formats/gpt/index.js';
 import { mbrTypeName } from '../formats/mbr/index.js';
-import type { FilesystemFacts } from '../formats/types.js';
 import { bootGapEnd } from './boot-gap.js';
 import { foreignReasons } from './foreign.js';
 import { probeFilesystem } from './registry.js';
+import { resizingFacts } from './resizing.js';
 import { readTables, type Tables } from './tables.js';
 import type { DiskFacts, PartitionFacts } from './types.js';
 
 export interface InspectOptions {
   /** Also look at what a change must respect: reads up to 1 MiB before the first partition. */
   readonly forChange?: boolean;
+  /** Partitions whose smallest size is worked out: reads all FILE records of an NTFS volume, several times. */
+  readonly measure?: (partition: { readonly number: number }) => boolean;
+  /** Every volume is walked, and what is found is listed. */
+  readonly deep?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -28,7 +32,7 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
   const partitions: PartitionFacts[] = [];
   for (const entry of entriesOf(tables)) {
     options.signal?.throwIfAborted();
-    partitions.push({ ...entry, filesystem: await filesystemOf(device, entry, tables.sectorSize) });
+    partitions.push({ ...entry, ...(await contentOf(device, entry, tables.sectorSize, options)) });
   }
   const foreign = [...tables.unsupported, ...(await foreignReasons(device, tables))];
   const gapEnd = options.forChange === true ? await bootGapEnd(device, tables) : 1;
@@ -82,7 +86,8 @@ function describeSource(source: DiskSource) {
   };
 }
 
-type Entry = Omit<PartitionFacts, 'filesystem'>;
+type Content = Pick<PartitionFacts, 'filesystem' | 'resizing' | 'findings'>;
+type Entry = Omit<PartitionFacts, keyof Content>;
 
 function entriesOf({ mbr, gpt, kind }: Tables): Entry[] {
   if (kind === 'gpt' && gpt !== null) {
@@ -106,17 +111,29 @@ function entriesOf({ mbr, gpt, kind }: Tables): Entry[] {
   }));
 }
 
-async function filesystemOf(
+async function contentOf(
   device: Reader,
   entry: Entry,
   sectorSize: number,
-): Promise<FilesystemFacts | null> {
+  options: InspectOptions,
+): Promise<Content> {
   const at = lbaToBytes(entry.startLba, sectorSize);
   const length = entry.sectorCount * sectorSize;
   // A partition that leaves the disk is reported by its table; there is nothing whole to look at.
-  if (entry.kind === 'extended' || length === 0 || at + length > device.sizeBytes) return null;
+  if (entry.kind === 'extended' || length === 0 || at + length > device.sizeBytes)
+    return { filesystem: null };
   const volume = windowReader(device, at, length, `partition ${entry.number}`);
-  return (await probeFilesystem(volume))?.facts ?? null;
+  const found = await probeFilesystem(volume);
+  if (found === null) return { filesystem: null };
+  const { signal } = options;
+  const wantsMinimum = options.measure?.(entry) ?? options.deep === true;
+  return {
+    filesystem: found.facts,
+    resizing: await resizingFacts(found, volume, wantsMinimum, signal),
+    ...(options.deep === true && found.format.deepCheck !== undefined
+      ? { findings: await found.format.deepCheck(volume, signal) }
+      : {}),
+  };
 }
 
 function geometryOf(source: DiskSource, { mbr }: Tables): DiskFacts['geometry'] {

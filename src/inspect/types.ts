@@ -3,7 +3,7 @@ import type { Lba } from '../core/units.js';
 import type { VmFacts } from '../disk/types.js';
 import type { GptTable } from '../formats/gpt/index.js';
 import type { Geometry, MbrTable } from '../formats/mbr/index.js';
-import type { FilesystemFacts } from '../formats/types.js';
+import type { DeepFinding, FilesystemFacts, MinimumSize } from '../formats/types.js';
 
 export type PartitionKind = 'primary' | 'extended' | 'logical' | 'gpt';
 
@@ -22,6 +22,24 @@ export interface PartitionFacts {
   readonly ebrLba: Lba | null;
   /** Null for the extended partition and for what nothing recognises. */
   readonly filesystem: FilesystemFacts | null;
+  /** What this program can do about its size; absent where nothing is recognised. */
+  readonly resizing?: ResizingFacts;
+  /** What the deep check found; absent where it was not asked for, or the format has none. */
+  readonly findings?: readonly DeepFinding[];
+}
+
+/** What stands against a resize, and in which family of errors it is. */
+export interface Blocker extends Reason {
+  readonly family: 'refused' | 'damaged' | 'unsupported';
+}
+
+export interface ResizingFacts {
+  readonly canShrink: boolean;
+  readonly canEnlarge: boolean;
+  /** Worked out on the volume; null where that was not asked for, or `blocker` says why there is none. */
+  readonly minimum: MinimumSize | null;
+  /** Stands against every shrink. */
+  readonly blocker: Blocker | null;
 }
 
 /** Everything the planner may know about a disk. Made by inspect, of real disks and of overlays alike. */

@@ -4,6 +4,7 @@ import { checkNtfs } from './check.js';
 import { NtfsUsedMap } from './cluster-bitmap.js';
 import { inspectNtfs } from './inspect.js';
 import { ntfsOnMove } from './move.js';
+import { checkDeep } from './resize/check-deep.js';
 import { enlargeNtfs } from './resize/enlarge.js';
 import { minimumNtfsSize } from './resize/minimum.js';
 import { shrinkNtfs } from './resize/shrink.js';
@@ -16,6 +17,7 @@ export const ntfs: FilesystemFormat = {
   inspect: inspectNtfs,
   onMove: ntfsOnMove,
   check: checkNtfs,
+  deepCheck: checkDeep,
   shrink: shrinkNtfs,
   enlarge: enlargeNtfs,
   minimumSize: minimumNtfsSize,

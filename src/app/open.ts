@@ -1,7 +1,6 @@
-import { locate } from '../backends/registry.js';
-import { openDisk, openSource } from '../disk/open.js';
+import { openDisk } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
-import { factsWithoutContent, inspectDisk } from '../inspect/inspect.js';
+import { factsWithoutContent, type InspectOptions, inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 
 export interface OpenOptions {
@@ -14,18 +13,8 @@ export interface Found {
   readonly facts: DiskFacts;
 }
 
-/** Opens a disk read-only, looks at it for a change, and closes it again. */
-export async function findDisk(target: string, options: OpenOptions, signal?: AbortSignal): Promise<Found> {
-  const { store, path } = await locate(target);
-  const source = await openSource(store, path, options);
-  return { source, facts: await inspectSource(source, { forChange: true, ...(signal ? { signal } : {}) }) };
-}
-
 /** Facts of a source; those without readable content (sparse formats) are described by their descriptor. */
-export async function inspectSource(
-  source: DiskSource,
-  options: { forChange?: boolean; signal?: AbortSignal } = {},
-): Promise<DiskFacts> {
+export async function inspectSource(source: DiskSource, options: InspectOptions = {}): Promise<DiskFacts> {
   if (source.extents.length === 0) return factsWithoutContent(source);
   return withDisk(source, { writable: false }, (disk) => inspectDisk(disk, options));
 }

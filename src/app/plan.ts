@@ -1,18 +1,46 @@
+import { locate } from '../backends/registry.js';
 import { conflict } from '../core/errors.js';
+import { openSource } from '../disk/open.js';
+import { factsWithoutContent, type InspectOptions, inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { makePlan } from '../plan/plan.js';
 import type { LayoutRequest, Plan } from '../plan/types.js';
-import { findDisk, type OpenOptions } from './open.js';
+import { type Found, type OpenOptions, withDisk } from './open.js';
+import { completePlan } from './work-out.js';
 
-/** The plan for a disk; reads, changes nothing. */
+/** What a command wants of a disk. */
+export interface Wish {
+  /** May depend on what was found: a saved plan is compared with the disk. */
+  readonly request: (facts: DiskFacts) => LayoutRequest;
+  /** Partitions whose smallest size the planner must know. */
+  readonly measure: NonNullable<InspectOptions['measure']>;
+}
+
+export const measureNone: Wish['measure'] = () => false;
+
+/** A disk as found, and what to do with it. */
+export interface Planned extends Found {
+  readonly plan: Plan;
+}
+
+/** Looks at a disk read-only and plans; changes nothing. */
 export async function planDisk(
   target: string,
-  request: LayoutRequest,
+  { request, measure }: Wish,
   options: OpenOptions,
   signal: AbortSignal,
-): Promise<Plan> {
-  const { facts } = await findDisk(target, options, signal);
-  return makePlan(facts, request);
+): Promise<Planned> {
+  const { store, path } = await locate(target);
+  const source = await openSource(store, path, options);
+  if (source.extents.length === 0) {
+    const facts = factsWithoutContent(source);
+    return { source, facts, plan: makePlan(facts, request(facts)) };
+  }
+  return withDisk(source, { writable: false }, async (disk) => {
+    const facts = await inspectDisk(disk, { forChange: true, measure, signal });
+    const plan = makePlan(facts, request(facts));
+    return { source, facts, plan: await completePlan(disk.device, facts, plan, signal) };
+  });
 }
 
 /**
@@ -30,14 +58,19 @@ export function requestFromPlan(plan: Plan, facts: DiskFacts): LayoutRequest {
       hint: 'make a new plan',
     });
   }
+  const resized = new Set(plan.resizes.map(({ number }) => number));
   return {
     ...plan.request,
     command: 'move-extents',
+    // The places say it all.
+    sizes: [],
+    free: null,
     targets: plan.after.partitions.map(({ number, startLba, sectorCount, ebrLba }) => ({
       number,
       startLba,
       sectorCount,
       ebrLba,
+      resizes: resized.has(number),
     })),
     diskSizeBytes: plan.after.sizeBytes,
   };

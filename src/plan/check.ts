@@ -2,17 +2,20 @@ import { damaged, hintOf, interrupted, type Reason, refused } from '../core/erro
 import { formatSize } from '../core/size.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { byStart, currentPlaces, type Place, type Places, placeEnd } from './place.js';
+import type { PlannedResize } from './types.js';
 
 /** Where an MBR entry ends: start and count are 32-bit sector numbers. */
 const MBR_LIMIT = 2 ** 32;
 
 /** Everything that stands against the wanted places, each with a remedy. Throws Refused with the first. */
-export function checkPlaces(facts: DiskFacts, places: Places): void {
+export function checkPlaces(facts: DiskFacts, places: Places, resizes: readonly PlannedResize[]): void {
+  const resized = new Set(resizes.map(({ number }) => number));
   const changed = facts.partitions.filter((partition) => isChanged(facts, places, partition));
   if (changed.length === 0) return;
   for (const partition of changed) {
     checkBounds(facts, partition, placeOf(places, partition));
     checkMayMove(partition, placeOf(places, partition));
+    if (!resized.has(partition.number)) checkKeepsFilesystem(partition, placeOf(places, partition));
     checkNotHybrid(facts, partition);
   }
   checkOverlaps(facts, places);
@@ -57,6 +60,10 @@ function checkMayMove(partition: PartitionFacts, place: Place): void {
       hintOf(blocker),
     );
   }
+}
+
+/** A partition whose file system keeps its size must not end before it, nor pretend that it ends elsewhere. */
+function checkKeepsFilesystem(partition: PartitionFacts, place: Place): void {
   if (place.sectorCount < partition.sectorCount && partition.kind !== 'extended') {
     throw refused('would-shrink', `partition ${partition.number} would become smaller than it is`, {
       hint: 'shrink its file system first with: vmreclaim shrink',

@@ -20,8 +20,7 @@ function volumeFixups(facts: DiskFacts, places: Places): PlannedFixup[] {
   return facts.partitions.flatMap((partition) => {
     const kind = partition.filesystem?.kind;
     const to = placeOf(places, partition).startLba;
-    if (kind === undefined || !KEEPS_HIDDEN_SECTORS.has(kind) || !isChanged(facts, places, partition))
-      return [];
+    if (kind === undefined || !KEEPS_HIDDEN_SECTORS.has(kind) || to === partition.startLba) return [];
     const message = `hidden sectors in the boot sectors follow the partition: ${partition.startLba} -> ${to}`;
     return [{ kind: 'hidden-sectors', partition: partition.number, message }];
   });
@@ -41,7 +40,10 @@ function fileFixups(facts: DiskFacts, sizeBytes: number): PlannedFixup[] {
   const fixups: PlannedFixup[] = [];
   const add = (kind: string, message: string) => fixups.push({ kind, partition: null, message });
   if (sizeBytes !== facts.sizeBytes)
-    add('disk-size', `the disk grows from ${facts.sizeBytes} to ${sizeBytes} bytes`);
+    add(
+      'disk-size',
+      `the disk ${sizeBytes < facts.sizeBytes ? 'is cut' : 'grows'} from ${facts.sizeBytes} to ${sizeBytes} bytes`,
+    );
   if (facts.createType === 'raw') return fixups;
   add(
     'content-id',

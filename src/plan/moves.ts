@@ -2,7 +2,7 @@ import { refused } from '../core/errors.js';
 import { lba, MIB } from '../core/units.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { placeOf } from './check.js';
-import { byStart, type Places } from './place.js';
+import { byStart, type Place, type Places } from './place.js';
 import type { MoveMode, PlannedMove } from './types.js';
 
 /**
@@ -26,6 +26,8 @@ export const DEFAULT_RATES: Rates = { bytesPerSecond: 200 * MIB, secondsPerFlush
 interface Pending {
   readonly partition: PartitionFacts;
   readonly toLba: number;
+  /** A file system is shrunk before it moves, and enlarged afterwards. */
+  readonly sectorCount: number;
 }
 
 /**
@@ -35,7 +37,7 @@ interface Pending {
 export function planMoves(facts: DiskFacts, places: Places, rates: Rates): PlannedMove[] {
   let waiting = byStart(facts.partitions)
     .filter(({ kind }) => kind !== 'extended')
-    .map((partition) => ({ partition, toLba: placeOf(places, partition).startLba }))
+    .map((partition) => pending(partition, placeOf(places, partition)))
     .filter(({ partition, toLba }) => toLba !== partition.startLba);
   const ordered: Pending[] = [];
   while (waiting.length > 0) {
@@ -47,10 +49,15 @@ export function planMoves(facts: DiskFacts, places: Places, rates: Rates): Plann
   return ordered.map((move) => describe(facts, move, rates));
 }
 
+const pending = (partition: PartitionFacts, { startLba, sectorCount }: Place): Pending => ({
+  partition,
+  toLba: startLba,
+  sectorCount: Math.min(partition.sectorCount, sectorCount),
+});
+
 /** Would the move write where the other partition still has its data? */
-function runsOver(move: Pending, other: Pending): boolean {
-  const { startLba, sectorCount } = other.partition;
-  return move.toLba < startLba + sectorCount && startLba < move.toLba + move.partition.sectorCount;
+function runsOver(move: Pending, { partition: { startLba }, sectorCount }: Pending): boolean {
+  return move.toLba < startLba + sectorCount && startLba < move.toLba + move.sectorCount;
 }
 
 function circle(moves: readonly Pending[]): Error {
@@ -60,8 +67,8 @@ function circle(moves: readonly Pending[]): Error {
   });
 }
 
-function describe(facts: DiskFacts, { partition, toLba }: Pending, rates: Rates): PlannedMove {
-  const size = partition.sectorCount * facts.sectorSize;
+function describe(facts: DiskFacts, { partition, toLba, sectorCount }: Pending, rates: Rates): PlannedMove {
+  const size = sectorCount * facts.sectorSize;
   const distance = Math.abs(toLba - partition.startLba) * facts.sectorSize;
   const copies = partition.filesystem?.move.copies ?? 'all';
   const bytesToCopy = copies === 'used' ? Math.min(size, partition.filesystem?.usedBytes ?? size) : size;
@@ -71,7 +78,7 @@ function describe(facts: DiskFacts, { partition, toLba }: Pending, rates: Rates)
     number: partition.number,
     fromLba: partition.startLba,
     toLba: lba(toLba),
-    sectorCount: partition.sectorCount,
+    sectorCount,
     direction: toLba < partition.startLba ? 'left' : 'right',
     mode,
     copies,

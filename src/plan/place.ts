@@ -1,4 +1,4 @@
-import { alignUp, lba } from '../core/units.js';
+import { alignUp, lba, MIB } from '../core/units.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { cylinderSectors, logicalCylinderStart, primaryCylinderStart } from './cylinders.js';
 import type { LayoutRequest } from './types.js';
@@ -32,16 +32,26 @@ export function byStart(partitions: readonly PartitionFacts[]): PartitionFacts[]
   );
 }
 
+/** Sectors of partitions that are to have another size, by number. */
+export type Counts = ReadonlyMap<number, number>;
+
+/** A gap up to this before a partition is not worth moving it: most tools leave 1 MiB. */
+const WORTH_PACKING_BYTES = MIB;
+
 /**
- * Places every extent in the order of start. An extent that is to be aligned starts at the next boundary, keeps
- * its size and ends on a boundary, so that its follower can start right there. The others stay where they are;
- * when something pushes them they start and end on cylinder boundaries. Nothing moves to the left.
+ * Places every extent in the order of start. An extent that is to be aligned starts at the next boundary, has its
+ * old size or that of `counts`, and ends on a boundary, so that its follower can start right there. The others stay
+ * where they are; when something pushes them they start and end on cylinder boundaries.
+ *
+ *     align     nothing moves to the left
+ *     shrink    all are packed to the left, where more than 1 MiB of unallocated space can be closed
+ *     enlarge   nothing moves but what is in the way
  *
  * `end` is the first sector partitions may not use: ends are only rounded up to a boundary below it. A place
  * beyond it is not an error here; the caller compares.
  */
-export function placeAligned(facts: DiskFacts, request: LayoutRequest, end: number): Places {
-  const placer = new Placer(facts, request, end);
+export function placeInOrder(facts: DiskFacts, request: LayoutRequest, end: number, counts: Counts): Places {
+  const placer = new Placer(facts, request, end, counts);
   return placer.run();
 }
 
@@ -53,6 +63,7 @@ class Placer {
     private readonly facts: DiskFacts,
     private readonly request: LayoutRequest,
     private readonly end: number,
+    private readonly counts: Counts,
   ) {
     this.step = request.boundaryBytes / facts.sectorSize;
   }
@@ -72,17 +83,18 @@ class Placer {
   }
 
   private placeOne(partition: PartitionFacts, cursor: number): Place {
-    const startLba = this.start(partition, Math.max(cursor, partition.startLba));
+    const startLba = this.start(partition, cursor);
     const sectorCount = this.count(partition, startLba);
     return { startLba, sectorCount, ebrLba: null };
   }
 
   /**
-   * The extended partition holds EBRs and logicals and no data of its own, so it only moves when it is pushed.
+   * The extended partition holds EBRs and logicals and no data of its own, so it only moves when it is pushed or
+   * packed, and then ends with its last logical.
    * Its first EBR is its first sector; each further EBR keeps its distance to its logical where there is room.
    */
   private placeExtended(extended: PartitionFacts, cursor: number): Place {
-    const startLba = Math.max(cursor, extended.startLba);
+    const startLba = this.containerStart(extended, cursor);
     const logicals = byStart(this.facts.partitions).filter((partition) => partition.kind === 'logical');
     const hasFirstEbr = (logical: PartitionFacts) => logical.ebrLba === extended.startLba;
     // The first EBR may be an empty one that only points to the next: its sector is taken all the same.
@@ -92,17 +104,49 @@ class Placer {
       this.places.set(logical.number, place);
       inner = placeEnd(place);
     }
+    if (this.packs && logicals.length > 0) return { startLba, sectorCount: inner - startLba, ebrLba: null };
     const end = Math.max(inner, extended.startLba + extended.sectorCount, startLba + 1);
     return { startLba, sectorCount: end - startLba, ebrLba: null };
   }
 
   private placeLogical(logical: PartitionFacts, cursor: number, fixedEbr: number | null): Place {
-    const startLba = this.start(logical, Math.max(logical.startLba, cursor + 1));
+    const startLba = this.start(logical, cursor + 1);
     const sectorCount = this.count(logical, startLba);
     return { startLba, sectorCount, ebrLba: fixedEbr ?? ebrFor(logical, startLba, cursor) };
   }
 
-  private start(partition: PartitionFacts, min: number): number {
+  private get packs(): boolean {
+    return this.request.command === 'shrink';
+  }
+
+  /** Where the partition starts when `free` is the first sector it may have. */
+  private start(partition: PartitionFacts, free: number): number {
+    const stays = partition.startLba >= free;
+    if (this.request.command === 'enlarge' && stays) return partition.startLba;
+    const nearest = this.startFrom(partition, Math.max(free, partition.startLba));
+    if (!this.packs) return nearest;
+    const leftmost = this.startFrom(partition, free);
+    return leftmost < nearest && this.isWorthPacking(leftmost, nearest) ? leftmost : nearest;
+  }
+
+  private containerStart(extended: PartitionFacts, free: number): number {
+    const nearest = Math.max(free, extended.startLba);
+    if (!this.packs) return nearest;
+    const leftmost = alignUp(free, this.packingStep);
+    return leftmost < nearest && this.isWorthPacking(leftmost, nearest) ? leftmost : nearest;
+  }
+
+  /** Containers of classic layouts lie on cylinders, all others where their first EBR is aligned. */
+  private get packingStep(): number {
+    return this.request.cylinders ? cylinderSectors(this.facts.geometry) : this.step;
+  }
+
+  private isWorthPacking(leftmost: number, nearest: number): boolean {
+    return (nearest - leftmost) * this.facts.sectorSize > WORTH_PACKING_BYTES;
+  }
+
+  /** The first allowed start at or behind `min`. */
+  private startFrom(partition: PartitionFacts, min: number): number {
     const { geometry } = this.facts;
     const onCylinder = partition.kind === 'logical' ? logicalCylinderStart : primaryCylinderStart;
     if (this.isExempt(partition)) {
@@ -117,14 +161,19 @@ class Placer {
   }
 
   private count(partition: PartitionFacts, startLba: number): number {
-    const { sectorCount } = partition;
-    if (startLba === partition.startLba) return sectorCount;
-    // What finds itself by the end of its partition must keep its size.
-    if (partition.filesystem?.move.toleratesLargerPartition !== true) return sectorCount;
+    const wanted = this.counts.get(partition.number);
+    const sectorCount = wanted ?? partition.sectorCount;
+    if (wanted === undefined) {
+      if (startLba === partition.startLba) return sectorCount;
+      // What finds itself by the end of its partition must keep its size.
+      if (partition.filesystem?.move.toleratesLargerPartition !== true) return sectorCount;
+    }
     const onCylinders = this.request.cylinders || this.isExempt(partition);
     const step = onCylinders ? cylinderSectors(this.facts.geometry) : this.step;
     const end = alignUp(startLba + sectorCount, step);
-    return end <= Math.min(this.end, this.staysBehind(partition, startLba + sectorCount))
+    const isShrunk = sectorCount < partition.sectorCount;
+    const limit = isShrunk ? startLba + partition.sectorCount : this.end;
+    return end <= Math.min(limit, this.end, this.staysBehind(partition, startLba + sectorCount))
       ? end - startLba
       : sectorCount;
   }
@@ -136,13 +185,15 @@ class Placer {
       ({ kind, startLba }) => (kind === 'logical') === isLogical && startLba > partition.startLba,
     );
     const begins = next === undefined ? end : (next.ebrLba ?? next.startLba);
-    const stays = next !== undefined && begins >= end && (next.kind === 'extended' || this.isExempt(next));
+    if (next === undefined || begins < end) return Number.POSITIVE_INFINITY;
+    const stays = this.request.command === 'enlarge' || next.kind === 'extended' || this.isExempt(next);
     return stays ? begins : Number.POSITIVE_INFINITY;
   }
 
   private isExempt(partition: PartitionFacts): boolean {
-    const { only, doNotAlign } = this.request;
-    return doNotAlign.includes(partition.number) || (only.length > 0 && !only.includes(partition.number));
+    const { command, only, doNotAlign } = this.request;
+    if (doNotAlign.includes(partition.number)) return true;
+    return command === 'align' && only.length > 0 && !only.includes(partition.number);
   }
 
   private clusterStep(partition: PartitionFacts): number {

@@ -18,10 +18,20 @@ const target = z.object({
   startLba: count,
   sectorCount: nullable(count),
   ebrLba: nullable(count),
+  resizes: z.boolean().optional(),
 });
 
+const COMMANDS = ['align', 'move-extents', 'shrink', 'enlarge'] as const;
+
+const freeRule = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('percent'), percent: z.number().min(0).max(99) }),
+  z.object({ kind: z.literal('bytes'), bytes: count }),
+  z.object({ kind: z.literal('default') }),
+  z.object({ kind: z.literal('minimum') }),
+]);
+
 const request = z.object({
-  command: z.enum(['align', 'move-extents']),
+  command: z.enum(COMMANDS),
   boundaryBytes: count,
   cylinders: z.boolean(),
   doNotAlign: z.array(count),
@@ -29,7 +39,14 @@ const request = z.object({
   targets: z.array(target),
   grow: z.boolean(),
   diskSizeBytes: nullable(count),
+  sizes: z.array(z.object({ number: nullable(count), sizeBytes: count })),
+  free: nullable(freeRule),
+  dropShadowCopies: z.boolean(),
+  scheduleChkdsk: z.boolean(),
+  allocate: z.enum(['sparse', 'full']),
 });
+
+const resize = z.object({ number: count, toBytes: count });
 
 const partition = z.object({
   number: count,
@@ -60,6 +77,7 @@ const planFile = z.looseObject({
   request,
   before: layout,
   after: layout,
+  resizes: z.array(resize),
   warnings: z.array(reason),
 });
 

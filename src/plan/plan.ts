@@ -1,32 +1,32 @@
 import { usageError } from '../core/errors.js';
-import { alignUp, lba, MIB } from '../core/units.js';
+import { lba } from '../core/units.js';
 import { isAligned } from '../inspect/alignment.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { checkDiskState, checkPlaces, isChanged, placeOf } from './check.js';
 import { plannedFixups, plannedWarnings } from './fixups.js';
+import { layOut, withSize } from './lay-out.js';
 import { DEFAULT_RATES, planMoves, type Rates } from './moves.js';
-import { currentPlaces, type Places, placeAligned, placeEnd, placeExplicit } from './place.js';
+import { currentPlaces, type Places } from './place.js';
+import { planResizes } from './resizes.js';
+import { targetSizes } from './sizes.js';
 import type { Layout, LayoutPartition, LayoutRequest, Plan } from './types.js';
-
-/** Sectors behind the last usable one: the backup GPT with its header; none on an MBR disk. */
-function sectorsBehind({ gpt, sectorSize }: DiskFacts): number {
-  return gpt === null ? 0 : 1 + Math.ceil((gpt.entryCount * gpt.entrySize) / sectorSize);
-}
 
 /**
  * The plan for a request: pure, equal facts and request give equal JSON. Throws Refused with a remedy for what
- * cannot be done, Usage for a request that names what is not there.
+ * cannot be done, Usage for a request that names what is not there or contradicts itself.
  */
 export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates = DEFAULT_RATES): Plan {
   checkRequest(facts, request);
-  const sizeBytes = wantedSize(facts, request);
-  const grown = withSize(facts, sizeBytes);
-  const places = placesFor(grown, request);
+  const targets = targetSizes(facts, request);
+  const { sizeBytes, places, resized } = layOut(facts, request, targets.bytes);
   const changed = facts.partitions.some((partition) => isChanged(facts, places, partition));
   const status = changed || sizeBytes !== facts.sizeBytes ? 'change' : 'nothing-to-do';
   if (status === 'change' || !isFullySeen(facts)) checkDiskState(facts);
-  if (status === 'change') checkPlaces(grown, places);
+  const resizes = planResizes(facts, places, resized);
+  if (status === 'change') checkPlaces(withSize(facts, sizeBytes), places, resizes);
   const moves = planMoves(facts, places, rates);
+  const after = layoutOf(facts, places, sizeBytes, request.boundaryBytes);
+  const warnings = status === 'change' ? plannedWarnings(facts, moves) : [...facts.warnings];
   return {
     formatVersion: 1,
     command: request.command,
@@ -40,10 +40,11 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
     request,
     status,
     before: layoutOf(facts, currentPlaces(facts), facts.sizeBytes, request.boundaryBytes),
-    after: layoutOf(facts, places, sizeBytes, request.boundaryBytes),
+    after,
+    resizes,
     moves,
     fixups: status === 'change' ? plannedFixups(facts, places, sizeBytes) : [],
-    warnings: status === 'change' ? plannedWarnings(facts, moves) : [...facts.warnings],
+    warnings: [...warnings, ...targets.warnings],
     bytesToCopy: sum(moves.map(({ bytesToCopy }) => bytesToCopy)),
     savedBytes: facts.sizeBytes - sizeBytes,
     estimatedSeconds: Math.round(sum(moves.map(({ estimatedSeconds }) => estimatedSeconds)) * 10) / 10,
@@ -60,57 +61,11 @@ function isFullySeen({ state, partitions }: DiskFacts): boolean {
 
 const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
-function placesFor(facts: DiskFacts, request: LayoutRequest): Places {
-  return request.command === 'align'
-    ? placeAligned(facts, request, facts.usable.end)
-    : placeExplicit(facts, request);
-}
-
-/** The size the disk must have: today's, what was asked for, or with --grow what the layout needs, in whole MiB. */
-function wantedSize(facts: DiskFacts, request: LayoutRequest): number {
-  const asked = request.diskSizeBytes ?? facts.sizeBytes;
-  if (asked < facts.sizeBytes) {
-    throw usageError('disk-size', 'the disk is larger than the size asked for', {
-      expected: asked,
-      actual: facts.sizeBytes,
-      hint: 'align and move-extents never cut a disk: use vmreclaim shrink',
-    });
-  }
-  if (asked !== facts.sizeBytes && asked % facts.sectorSize !== 0) {
-    throw usageError('disk-size', 'the size asked for is no multiple of the sector size', {
-      expected: `a multiple of ${facts.sectorSize}`,
-      actual: asked,
-      hint: 'give it in K, M, G or s (sectors)',
-    });
-  }
-  return request.grow ? grownSize(facts, request, asked) : asked;
-}
-
-/**
- * The smallest size, in whole MiB, that the layout fits into. On a larger disk more ends can be rounded up, which
- * pushes what follows: so again until nothing sticks out. Each round lets at least one more end be rounded.
- */
-function grownSize(facts: DiskFacts, request: LayoutRequest, asked: number): number {
-  let sizeBytes = asked;
-  for (;;) {
-    const grown = withSize(facts, sizeBytes);
-    const end = Math.max(0, ...[...placesFor(grown, request).values()].map(placeEnd));
-    if (end <= grown.usable.end) return sizeBytes;
-    const needed = (end + sectorsBehind(facts)) * facts.sectorSize;
-    sizeBytes = alignUp(Math.max(needed, sizeBytes + 1), MIB);
-  }
-}
-
-/** The facts of the same disk, larger: only the end of what partitions may use changes. */
-function withSize(facts: DiskFacts, sizeBytes: number): DiskFacts {
-  if (sizeBytes === facts.sizeBytes) return facts;
-  const end = Math.floor(sizeBytes / facts.sectorSize) - sectorsBehind(facts);
-  return { ...facts, sizeBytes, usable: { ...facts.usable, end: lba(end) } };
-}
-
 function checkRequest(facts: DiskFacts, request: LayoutRequest): void {
   const known = new Set(facts.partitions.map(({ number }) => number));
-  const named = [...request.doNotAlign, ...request.only, ...request.targets.map(({ number }) => number)];
+  const sized = request.sizes.flatMap(({ number }) => number ?? []);
+  const targets = request.targets.map(({ number }) => number);
+  const named = [...request.doNotAlign, ...request.only, ...targets, ...sized];
   const missing = named.find((number) => !known.has(number));
   if (missing !== undefined) {
     const numbers = [...known].sort((a, b) => a - b).join(', ');

@@ -1,24 +1,71 @@
 import type { Reason } from '../core/errors.js';
-import type { Lba } from '../core/units.js';
+import { KIB, type Lba } from '../core/units.js';
 import type { DiskIdentity, PartitionKind } from '../inspect/types.js';
+
+/** How much of a file system is to be free. Percentages are of its new size. */
+export type FreeRule =
+  | { readonly kind: 'percent'; readonly percent: number }
+  | { readonly kind: 'bytes'; readonly bytes: number }
+  /** What is advised: a tenth of the new size, 1 GiB at the least. */
+  | { readonly kind: 'default' }
+  /** The smallest size that was proven, with the room that the guest needs to start. */
+  | { readonly kind: 'minimum' };
+
+/** A size asked for by name. `number` null: the only partition that can be resized. */
+export interface WantedSize {
+  readonly number: number | null;
+  readonly sizeBytes: number;
+}
 
 /** What the operator asked for, in the planner's terms. */
 export interface LayoutRequest {
-  readonly command: 'align' | 'move-extents';
+  /** `shrink` also packs to the left and cuts the disk, `enlarge` lets the disk grow and moves only what is in the way. */
+  readonly command: 'align' | 'move-extents' | 'shrink' | 'enlarge';
   /** Starts and ends of aligned extents are multiples of this. */
   readonly boundaryBytes: number;
   /** Align to cylinder boundaries instead. */
   readonly cylinders: boolean;
   /** Partition numbers that are not aligned (they may still be pushed by what lies before them). */
   readonly doNotAlign: readonly number[];
-  /** Only these partitions are aligned; empty: all. */
+  /** Only these partitions are aligned (shrink, enlarge: resized); empty: all. */
   readonly only: readonly number[];
   /** Explicit places, from --to (start only) or from a saved plan (all of it). */
   readonly targets: readonly ExtentTarget[];
   /** Enlarge the disk when its end is in the way. */
   readonly grow: boolean;
-  /** Smallest size of the disk afterwards, or null to leave it. */
+  /** Smallest size of the disk afterwards, or null to leave it (shrink: to cut it behind the last partition). */
   readonly diskSizeBytes: number | null;
+  /** Sizes of partitions with their file systems; they may get smaller or larger, whatever the command. */
+  readonly sizes: readonly WantedSize[];
+  /** Sizes all other file systems that can be resized; null: they keep theirs. */
+  readonly free: FreeRule | null;
+  /** Consent to lose restore points where clusters must be moved under them. */
+  readonly dropShadowCopies: boolean;
+  /** Leave resized volumes marked dirty, so that the guest checks them. */
+  readonly scheduleChkdsk: boolean;
+  /** New bytes of a disk that grows: holes where the store has them, or written zeros. */
+  readonly allocate: 'sparse' | 'full';
+}
+
+/** A request that changes nothing: what is not named in `wish` stays. */
+export function layoutRequest(wish: Partial<LayoutRequest> & Pick<LayoutRequest, 'command'>): LayoutRequest {
+  const { command, ...rest } = wish;
+  return {
+    command,
+    boundaryBytes: 64 * KIB,
+    cylinders: false,
+    doNotAlign: [],
+    only: [],
+    targets: [],
+    grow: false,
+    diskSizeBytes: null,
+    sizes: [],
+    free: null,
+    dropShadowCopies: false,
+    scheduleChkdsk: false,
+    allocate: 'sparse',
+    ...rest,
+  };
 }
 
 /** Where move-extents is told to put a partition; what is null follows from what is there. */
@@ -27,6 +74,8 @@ export interface ExtentTarget {
   readonly startLba: number;
   readonly sectorCount: number | null;
   readonly ebrLba: number | null;
+  /** The file system follows the new size. */
+  readonly resizes?: boolean;
 }
 
 export interface LayoutPartition {
@@ -56,7 +105,7 @@ export interface PlannedMove {
   readonly number: number;
   readonly fromLba: Lba;
   readonly toLba: Lba;
-  /** Sectors that move: the size before. */
+  /** Sectors that move: the smaller one of the sizes before and after. */
   readonly sectorCount: number;
   readonly direction: 'left' | 'right';
   readonly mode: MoveMode;
@@ -66,6 +115,17 @@ export interface PlannedMove {
   /** What is expected to be copied (holes are skipped, small gaps are copied along). */
   readonly bytesToCopy: number;
   readonly estimatedSeconds: number;
+}
+
+/** A file system that gets another size. Sizes are bytes of its partition. */
+export interface PlannedResize {
+  readonly number: number;
+  readonly filesystem: string;
+  readonly direction: 'shrink' | 'enlarge';
+  readonly fromBytes: number;
+  readonly toBytes: number;
+  /** Bytes that are copied inside the volume; null until the resize was worked out on the disk. */
+  readonly relocatedBytes: number | null;
 }
 
 export interface PlannedFixup {
@@ -89,6 +149,8 @@ export interface Plan {
   readonly status: 'change' | 'nothing-to-do';
   readonly before: Layout;
   readonly after: Layout;
+  /** Shrinking ones come before all moves, enlarging ones after. */
+  readonly resizes: readonly PlannedResize[];
   /** In the order they are carried out. */
   readonly moves: readonly PlannedMove[];
   readonly fixups: readonly PlannedFixup[];

@@ -11,21 +11,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { changeDisk } from '../../src/app/change.js';
+import { measureNone, type Wish } from '../../src/app/plan.js';
 import { resumeRun } from '../../src/app/resume.js';
 import type { Services } from '../../src/app/services.js';
-import type { LayoutRequest } from '../../src/plan/types.js';
+import { layoutRequest } from '../../src/plan/types.js';
 
 const SECTORS = 8192;
-const ALIGN: LayoutRequest = {
-  command: 'align',
-  boundaryBytes: 65536,
-  cylinders: false,
-  doNotAlign: [],
-  only: [],
-  targets: [],
-  grow: false,
-  diskSizeBytes: null,
-};
+const ALIGN: Wish = { request: () => layoutRequest({ command: 'align' }), measure: measureNone };
 
 let folder = '';
 let disk = '';
@@ -64,8 +56,7 @@ function services(changes: Partial<Services> = {}): Services {
   };
 }
 
-const align = (changes: Partial<Services>) =>
-  changeDisk(disk, () => ALIGN, { dryRun: false }, services(changes));
+const align = (changes: Partial<Services>) => changeDisk(disk, ALIGN, { dryRun: false }, services(changes));
 
 describe('while the question waits for its answer', () => {
   const meanwhile: [string, string, () => void][] = [
@@ -100,7 +91,7 @@ describe('a flat file in another folder', () => {
       const stop = new AbortController();
       const around = services({ signal: stop.signal, onInFlight: () => stop.abort() });
       const options = { dryRun: false, allowOutsideExtents: true };
-      await expect(changeDisk(disk, () => ALIGN, options, around)).rejects.toMatchObject({ code: 'stopped' });
+      await expect(changeDisk(disk, ALIGN, options, around)).rejects.toMatchObject({ code: 'stopped' });
       await expect(resumeRun(disk, {}, services())).rejects.toMatchObject({ code: 'outside-extent' });
       const { after } = await resumeRun(disk, { allowOutsideExtents: true }, services());
       expect(after.partitions).toMatchObject([{ startLba: 128 }]);

@@ -6,7 +6,15 @@ const COMMAND = 'vmreclaim plan --json /vmfs/volumes/ds1/demo/demo.vmdk';
 const text = readDocument('docs/plan-format.md');
 const example: unknown = JSON.parse(exampleIn(text, COMMAND));
 /** Lists whose elements the document describes in words. */
-const IN_WORDS = ['request.doNotAlign', 'request.only', 'request.targets', 'fixups', 'warnings'];
+const IN_WORDS = [
+  'request.doNotAlign',
+  'request.only',
+  'request.targets',
+  'request.sizes',
+  'resizes',
+  'fixups',
+  'warnings',
+];
 
 /** The documented keys, with `….` of partitions written out. */
 function documentedKeys(): Set<string> {

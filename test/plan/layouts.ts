@@ -3,7 +3,12 @@ import { lba } from '../../src/core/units.js';
 import type { GptTable } from '../../src/formats/gpt/index.js';
 import type { FilesystemFacts } from '../../src/formats/types.js';
 import type { DiskFacts, PartitionFacts, PartitionKind } from '../../src/inspect/types.js';
-import type { ExtentTarget, LayoutRequest, Plan } from '../../src/plan/types.js';
+import {
+  type ExtentTarget,
+  type LayoutRequest,
+  layoutRequest as makeRequest,
+  type Plan,
+} from '../../src/plan/types.js';
 
 export const GEOMETRY = { heads: 255, sectorsPerTrack: 63 };
 /** The usual GPT: 128 entries of 128 bytes. */
@@ -113,17 +118,7 @@ export function diskFacts(
 }
 
 export function alignRequest(change: Partial<LayoutRequest> = {}): LayoutRequest {
-  return {
-    command: 'align',
-    boundaryBytes: 65536,
-    cylinders: false,
-    doNotAlign: [],
-    only: [],
-    targets: [],
-    grow: false,
-    diskSizeBytes: null,
-    ...change,
-  };
+  return makeRequest({ command: 'align', ...change });
 }
 
 /** The facts that inspect would find when the plan was carried out. */

@@ -1,5 +1,5 @@
 import { lba } from '../../src/core/units.js';
-import type { LayoutPartition, Plan, PlannedMove } from '../../src/plan/types.js';
+import { type LayoutPartition, layoutRequest, type Plan, type PlannedMove } from '../../src/plan/types.js';
 import type { RunResult } from '../../src/report/run-result.js';
 import { layoutDocument } from '../../src/report/run-result.js';
 import { disk, partition } from './sample.js';
@@ -61,16 +61,8 @@ export function alignPlan(change: Partial<Plan> = {}): Plan {
       sectorSize: 512,
       identity: { sizeBytes: 100663296, contentId: null, diskId: null, tableChecksum: 1 },
     },
-    request: {
-      command: 'align',
-      boundaryBytes: 65536,
-      cylinders: false,
-      doNotAlign: [],
-      only: [],
-      targets: [],
-      grow: false,
-      diskSizeBytes: null,
-    },
+    request: layoutRequest({ command: 'align' }),
+    resizes: [],
     status: 'change',
     before: {
       sizeBytes: 100663296,

@@ -8,13 +8,13 @@ import type { Counters } from '../execute/types.js';
 import { newContentId } from '../formats/vmdk/index.js';
 import { inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
-import { makePlan } from '../plan/plan.js';
-import type { LayoutRequest, Plan } from '../plan/types.js';
+import type { Plan } from '../plan/types.js';
 import { verifyVolumes } from '../verify/deep.js';
 import { checkPromise } from '../verify/promise.js';
 import { sweepLitter } from './litter.js';
-import { type Found, findDisk, type OpenOptions, withDisk } from './open.js';
+import { type Found, type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
+import { planDisk, type Wish } from './plan.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
 import { checkRoom } from './room.js';
 import type { Services } from './services.js';
@@ -23,19 +23,15 @@ export interface ChangeOptions extends OpenOptions {
   readonly dryRun: boolean;
 }
 
-/**
- * The whole path of a changing command: plan, ask, rehearse, execute, verify. `request` may depend on what was
- * found (a saved plan is compared with the disk).
- */
+/** The whole path of a changing command: plan, ask, rehearse, execute, verify. */
 export async function changeDisk(
   target: string,
-  request: (facts: DiskFacts) => LayoutRequest,
+  wish: Wish,
   options: ChangeOptions,
   services: Services,
 ): Promise<Outcome> {
   const began = services.now();
-  const { source, facts } = await findDisk(target, options, services.signal);
-  const plan = makePlan(facts, request(facts));
+  const { source, facts, plan } = await planDisk(target, wish, options, services.signal);
   const finish = (status: Outcome['status'], parts: Partial<Outcome> = {}) =>
     outcome({ plan, before: facts, status, services, began, ...parts });
   if (plan.status === 'nothing-to-do') {
@@ -151,6 +147,9 @@ function header(
     extents,
     plan,
     facts: { ...facts, mbr: null, gpt: null },
+    usedAfter: rehearsal.facts.partitions
+      .filter(({ number }) => plan.resizes.some((resize) => resize.number === number))
+      .map(({ number, filesystem }) => ({ number, usedBytes: filesystem?.usedBytes ?? null })),
     fixups: rehearsal.fixups,
     warnings: rehearsal.warnings,
   };
@@ -205,12 +204,10 @@ async function verifyOnce(
 
 /** Inspects the finished disk and compares it with the promise of the plan. */
 async function verify(journal: Journal, disk: Disk, before: DiskFacts): Promise<DiskFacts> {
-  const { plan } = journal.header;
+  const { plan, usedAfter } = journal.header;
   const after = await inspectDisk(disk);
-  checkPromise(plan, before, after);
-  const moved = new Set(plan.moves.map(({ number }) => number));
-  const partitions = plan.after.partitions.filter(({ number }) => moved.has(number));
-  await verifyVolumes(disk.device, partitions, after.sectorSize);
+  checkPromise(plan, before, after, usedAfter);
+  await verifyVolumes(disk.device, plan);
   return after;
 }
 

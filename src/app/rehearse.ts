@@ -1,5 +1,6 @@
+import { openScratch } from '../backends/registry.js';
 import type { Reason } from '../core/errors.js';
-import { Overlay } from '../device/overlay.js';
+import { Preview } from '../device/preview.js';
 import { readOnlyDevice } from '../device/read-only.js';
 import type { Disk } from '../disk/types.js';
 import { countPhase, rehearsePhase } from '../execute/apply.js';
@@ -41,25 +42,32 @@ export interface Rehearsal {
  * when the result would not be what the plan promises.
  */
 export async function rehearse(input: RehearsalInput): Promise<Rehearsal> {
+  const { disk, plan, signal } = input;
+  const base = readOnlyDevice(disk.device);
+  await checkVolumes(base, plan, 'before', signal);
+  const preview = new Preview(base, { spill: openScratch });
+  try {
+    return await rehearseOn(preview, input);
+  } finally {
+    await preview.close();
+  }
+}
+
+async function rehearseOn(preview: Preview, input: RehearsalInput): Promise<Rehearsal> {
   const { disk, facts, plan, signal } = input;
-  const touched = new Set(plan.moves.map(({ number }) => number));
-  const before = plan.before.partitions.filter(({ number }) => touched.has(number));
-  await checkVolumes(disk.device, before, facts.sectorSize, signal);
-  const overlay = new Overlay(readOnlyDevice(disk.device));
   const notes: CompileNotes = { fixups: [], warnings: [] };
   let counters = NOTHING_DONE;
   let allocates = 0;
-  for await (const phase of compile(input, notes)) {
+  for await (const phase of compile({ ...input, preview }, notes)) {
     signal.throwIfAborted();
     checkLaws(phase);
     await input.record(phase);
-    if (phase.stage === 'change') await rehearsePhase(overlay, phase);
+    await rehearsePhase(preview.top, phase);
     counters = countPhase(counters, phase);
     for (const operation of phase.operations) allocates += await holesFilledBy(disk.device, operation);
   }
-  const rehearsed = await inspectDisk({ source: disk.source, device: overlay });
+  const rehearsed = await inspectDisk({ source: disk.source, device: preview.top });
   checkPromise(plan, facts, rehearsed);
-  const after = plan.after.partitions.filter(({ number }) => touched.has(number));
-  await verifyVolumes(overlay, after, facts.sectorSize);
+  await verifyVolumes(preview.top, plan);
   return { facts: rehearsed, counters, allocates, ...notes };
 }

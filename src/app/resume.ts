@@ -4,7 +4,7 @@ import { shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
 import { hiddenNameOf, runFolderOf } from '../disk/names.js';
 import { openSource } from '../disk/open.js';
-import type { DiskSource } from '../disk/types.js';
+import type { DiskExtent, DiskSource } from '../disk/types.js';
 import { Journal, removeRun } from '../execute/journal.js';
 import type { RunHeader } from '../execute/types.js';
 import { runToEnd } from './change.js';
@@ -72,6 +72,8 @@ function checkSameFiles(source: DiskSource, header: RunHeader): void {
   }
   header.extents.forEach((expected, index) => {
     const found = source.extents[index];
+    // The descriptor has dropped it already: it lies behind the new end of the disk.
+    if (found === undefined && offsetOf(header, index) >= header.plan.after.sizeBytes) return;
     if (found !== undefined && store.nameOf(found.path) === expected.path && found.inode === expected.inode)
       return;
     throw conflict('other-file', `${expected.path} is not the file this run began on`, {
@@ -81,18 +83,37 @@ function checkSameFiles(source: DiskSource, header: RunHeader): void {
   });
 }
 
+const offsetOf = ({ extents }: RunHeader, index: number): number =>
+  extents.slice(0, index).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+
 /**
- * The last file may be longer than its descriptor says, and what is behind the disk's end is no part of it. Only when
- * the run has enlarged the file already does the file tell the size.
+ * The disk with the extents it has by now: each has its size of the beginning, or that of the end. A file may be longer
+ * than its descriptor says, and what is behind the disk's end is no part of it. Conflict for any other size: somebody
+ * else has cut the file.
  */
-function asTheRunKnowsIt(source: DiskSource, { plan, extents }: RunHeader): DiskSource {
-  const last = source.extents.at(-1);
-  const began = extents.at(-1);
-  if (last === undefined || began === undefined) return source;
-  const grown = began.sizeBytes + plan.after.sizeBytes - plan.before.sizeBytes;
-  if (last.sizeBytes === grown) return source;
-  const sizeBytes = Math.min(began.sizeBytes, last.sizeBytes);
-  return { ...source, extents: [...source.extents.slice(0, -1), { ...last, sizeBytes }] };
+function asTheRunKnowsIt(source: DiskSource, header: RunHeader): DiskSource {
+  let diskOffset = 0;
+  const extents = source.extents.map((extent, index) => {
+    const sizeBytes = knownSize(extent, header, index);
+    const known = { ...extent, sizeBytes, diskOffset };
+    diskOffset += sizeBytes;
+    return known;
+  });
+  return { ...source, extents, sizeBytes: diskOffset };
+}
+
+function knownSize({ path, sizeBytes }: DiskExtent, header: RunHeader, index: number): number {
+  const before = header.extents[index]?.sizeBytes ?? 0;
+  const room = Math.max(0, header.plan.after.sizeBytes - offsetOf(header, index));
+  const after = index === header.extents.length - 1 ? room : Math.min(before, room);
+  if (sizeBytes === after) return after;
+  if (sizeBytes >= before) return before;
+  throw conflict('extent-size', 'an extent file has another size than the run left it with', {
+    path,
+    expected: before === after ? before : `${before} or ${after}`,
+    actual: sizeBytes,
+    hint: 'somebody has cut it: put the disk back from a backup, and drop the run with: vmreclaim abandon --force',
+  });
 }
 
 /**

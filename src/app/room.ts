@@ -31,6 +31,7 @@ export async function checkRoom(
 
 /** Bytes of holes that a copy fills. Where the target covers its own source there is data already. */
 export async function holesFilledBy(device: BlockDevice, operation: Operation): Promise<number> {
+  if (operation.op === 'fill') return operation.length;
   if (operation.op !== 'copy' || !device.capabilities.dataRanges) return 0;
   const { from, to, length } = operation;
   let holes = 0;

@@ -7,6 +7,8 @@ import type { ScanEntry } from '../report/scan-json.js';
 import { inspectSource, type OpenOptions } from './open.js';
 
 export interface ScanOptions extends OpenOptions {
+  /** Walk every volume. */
+  readonly deep?: boolean;
   readonly signal: AbortSignal;
   readonly onProgress: (progress: { readonly why: string; readonly disks: number }) => void;
 }
@@ -47,7 +49,8 @@ async function scanOne(
 ): Promise<ScanEntry> {
   try {
     const source = await openSource(store, path, { ...options, folders });
-    const facts = await inspectSource(source, { signal: options.signal });
+    const { signal, deep = false } = options;
+    const facts = await inspectSource(source, { signal, deep });
     // The raw table sectors are for edits; a scan of thousands of disks need not keep them.
     return { facts: { ...facts, mbr: null, gpt: null } };
   } catch (error) {

@@ -3,6 +3,8 @@ import { unsupported } from '../core/errors.js';
 import type { Store } from '../device/store.js';
 import { localStore } from './local/local-store.js';
 
+export { openScratch } from './local/scratch.js';
+
 /** A target as the user wrote it, taken apart. */
 export interface Location {
   readonly store: Store;

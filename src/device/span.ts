@@ -16,8 +16,9 @@ interface Piece {
 
 /**
  * Devices one behind the other as one: the flat extent files of a twoGbMaxExtentFlat disk, which may be of
- * different sizes. Accesses across a border are split. Only the last part can change its size; with
- * `resize: false` not even that. Owns the parts: close() closes all.
+ * different sizes. Accesses across a border are split. A smaller size empties the parts behind the new end and cuts
+ * the one that holds it; a larger one enlarges the last part, when none was cut. `resize: false` forbids both. Owns
+ * the parts: close() closes all.
  */
 export function spanDevice(
   label: string,
@@ -52,11 +53,11 @@ class Span implements BlockDevice {
     this.starts = starts;
     this.lastPart = last;
     this.lastStart = at - last.sizeBytes;
-    this.capabilities = commonCapabilities(parts, resize && last.capabilities.resizable);
+    this.capabilities = commonCapabilities(parts, resize);
   }
 
   get sizeBytes(): number {
-    return this.lastStart + this.lastPart.sizeBytes;
+    return this.parts.reduce((sum, part) => sum + part.sizeBytes, 0);
   }
 
   async readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
@@ -114,14 +115,19 @@ class Span implements BlockDevice {
     if (!this.capabilities.resizable) {
       throw unsupported('not-resizable', `${this.label} has a fixed size`);
     }
-    if (sizeBytes < this.lastStart) {
-      throw unsupported('resize-across-extents', `${this.label} would lose whole extent files`, {
-        expected: `at least ${this.lastStart} bytes`,
-        actual: sizeBytes,
-        hint: 'choose a size that ends in the last extent file',
-      });
-    }
+    if (sizeBytes < this.sizeBytes) return this.cut(sizeBytes);
+    const isWhole = this.sizeBytes >= this.lastStart;
+    if (!isWhole) throw internalError('resize-order', `${this.label} was cut before it is enlarged`);
     await this.lastPart.resize(sizeBytes - this.lastStart);
+  }
+
+  /** From the last part on, so that a crash leaves parts that are whole, one that is cut, and empty ones. */
+  private async cut(sizeBytes: number): Promise<void> {
+    for (let index = this.parts.length - 1; index >= 0; index--) {
+      const part = this.parts[index];
+      const keep = Math.max(0, sizeBytes - (this.starts[index] ?? 0));
+      if (part !== undefined && keep < part.sizeBytes) await part.resize(keep);
+    }
   }
 
   async flush(): Promise<void> {
@@ -175,13 +181,13 @@ async function copyPiece(source: Piece, sourceAt: number, target: Piece): Promis
 }
 
 /** A span can do what all its parts can. */
-function commonCapabilities(parts: readonly BlockDevice[], resizable: boolean): DeviceCapabilities {
+function commonCapabilities(parts: readonly BlockDevice[], resize: boolean): DeviceCapabilities {
   const all = (name: keyof DeviceCapabilities): boolean => parts.every((part) => part.capabilities[name]);
   return {
     writable: all('writable'),
     durableFlush: all('durableFlush'),
     discard: all('discard'),
-    resizable,
+    resizable: resize && all('resizable'),
     dataRanges: all('dataRanges'),
     // Between two parts the bytes go through this process.
     rangeCopy: parts.length === 1 && all('rangeCopy'),

@@ -24,7 +24,7 @@ export interface FoundExtents {
 export interface ExtentOptions {
   /** Extent files may lie outside the descriptor's folder. */
   readonly allowOutsideExtents: boolean;
-  /** A run is in flight: the descriptor's size lags behind, the last file's own size counts. */
+  /** A run is in flight: the descriptor lags behind, the files' own sizes count. */
   readonly inFlight: boolean;
 }
 
@@ -57,7 +57,9 @@ export async function findExtents(
     if (seen.has(key) || seen.has(path)) return refusal(namedTwice(path));
     seen.add(key).add(path);
     const isLast = index === descriptor.extents.length - 1;
-    const sizeBytes = options.inFlight && isLast ? stat.sizeBytes : checkedSize(path, stat, extent, warnings);
+    const sizeBytes = options.inFlight
+      ? inFlightSize(stat, extent, isLast)
+      : checkedSize(path, stat, extent, warnings);
     const disguised = await sparseInDisguise(store, path, stat.sizeBytes);
     if (disguised !== undefined) return refusal(disguised);
     extents.push({ path, sizeBytes, inode: stat.inode, diskOffset });
@@ -131,6 +133,11 @@ async function isBelow(store: Store, folder: string, path: string): Promise<bool
     at = up;
   }
   return true;
+}
+
+/** While a disk is cut its last files get empty; while it grows its last one is longer. The run knows what to expect. */
+function inFlightSize({ sizeBytes }: FileStat, { sectors }: VmdkExtent, isLast: boolean): number {
+  return isLast ? sizeBytes : Math.min(sizeBytes, sectors * VMDK_SECTOR_BYTES);
 }
 
 /** The bytes of the file that belong to the disk. */

@@ -7,6 +7,8 @@ import type { Counters } from './types.js';
 
 /** Accesses under way at once: enough to keep a disk busy, few enough to stay sequential. */
 const CONCURRENCY = 4;
+/** Zeros written by one access. */
+const FILL_BYTES = 1024 * 1024;
 /** As large as the largest text file that is compiled into a program, a .vmx: else the run could not be finished. */
 const MAX_TEXT_BYTES = 4 * 1024 * 1024;
 
@@ -114,10 +116,20 @@ async function applyOne(
       return device.writeAt(operation.at, operation.bytes);
     case 'discard':
       return device.discard(operation.at, operation.length);
+    case 'fill':
+      return fillWithZeros(device, operation.at, operation.length);
     case 'resize':
       return operation.to === device.sizeBytes ? undefined : device.resize(operation.to);
     default:
       return applyToFile(store, operation);
+  }
+}
+
+/** Written, not discarded: the store shall keep room for them. */
+async function fillWithZeros(device: BlockDevice, at: number, length: number): Promise<void> {
+  const zeros = new Uint8Array(Math.min(length, FILL_BYTES));
+  for (let done = 0; done < length; done += zeros.length) {
+    await device.writeAt(at + done, zeros.subarray(0, Math.min(zeros.length, length - done)));
   }
 }
 
@@ -148,6 +160,7 @@ export function countPhase(counters: Counters, phase: Phase): Counters {
     if (operation.op === 'copy') bytesCopied += operation.length;
     if (operation.op === 'copy') bytesWritten += operation.length;
     if (operation.op === 'write') bytesWritten += operation.bytes.length;
+    if (operation.op === 'fill') bytesWritten += operation.length;
     if (operation.op === 'discard') bytesDiscarded += operation.length;
   }
   return { bytesCopied, bytesWritten, bytesDiscarded };
@@ -161,7 +174,8 @@ export async function rehearsePhase(overlay: Overlay, phase: Phase): Promise<voi
   await overlay.copyTogether(phase.operations.filter((operation) => operation.op === 'copy'));
   for (const operation of phase.operations) {
     if (operation.op === 'write') await overlay.writeAt(operation.at, operation.bytes);
-    else if (operation.op === 'discard') await overlay.discard(operation.at, operation.length);
+    else if (operation.op === 'discard' || operation.op === 'fill')
+      await overlay.discard(operation.at, operation.length);
     else if (operation.op === 'resize') await overlay.resize(operation.to);
   }
 }

@@ -50,7 +50,8 @@ function compact(operation: Operation, paths: PathMap): Compact {
     case 'write':
       return ['write', operation.at, base64(operation.bytes)];
     case 'discard':
-      return ['discard', operation.at, operation.length];
+    case 'fill':
+      return [operation.op, operation.at, operation.length];
     case 'resize':
       return ['resize', operation.to];
     case 'text':
@@ -62,7 +63,7 @@ function compact(operation: Operation, paths: PathMap): Compact {
   }
 }
 
-const STAGES: ReadonlySet<string> = new Set<Stage>(['prepare', 'change', 'finish']);
+const STAGES: ReadonlySet<string> = new Set<Stage>(['prepare', 'gather', 'change', 'finish']);
 
 /** The phase of a record. Damaged (code journal) when it is not one. */
 export function decodePhase(value: unknown, paths: PathMap): Phase {
@@ -94,7 +95,8 @@ function expand(value: unknown, paths: PathMap): Operation {
     case 'write':
       return { op: 'write', at: count(1), bytes: unbase64(text(2)) };
     case 'discard':
-      return { op: 'discard', at: count(1), length: count(2) };
+    case 'fill':
+      return { op: value[0], at: count(1), length: count(2) };
     case 'resize':
       return { op: 'resize', to: count(1) };
     case 'text':

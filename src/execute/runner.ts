@@ -72,7 +72,7 @@ export class Runner {
     while (step !== undefined && !isLater(step.phase.stage, stage)) {
       this.stopWhenAsked();
       checkLaws(step.phase);
-      if (step.phase.stage !== 'prepare' && !checkpoint.started) {
+      if (!isLater('change', step.phase.stage) && !checkpoint.started) {
         const position = { phase: step.index, offset: step.offset };
         checkpoint = await this.write({ ...checkpoint, ...position, started: true });
       }
@@ -209,7 +209,7 @@ async function nextOf(steps: AsyncGenerator<Positioned>): Promise<Positioned | u
   return next.done === true ? undefined : next.value;
 }
 
-const ORDER: Readonly<Record<Stage, number>> = { prepare: 0, change: 1, finish: 2 };
+const ORDER: Readonly<Record<Stage, number>> = { prepare: 0, gather: 1, change: 2, finish: 3 };
 const isLater = (stage: Stage, than: Stage): boolean => ORDER[stage] > ORDER[than];
 
 const pick = ({ bytesCopied, bytesWritten, bytesDiscarded }: Counters): Counters => ({

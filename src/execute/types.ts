@@ -30,6 +30,8 @@ export interface RunHeader {
   readonly plan: Plan;
   /** The disk before the run, without the raw sectors of its tables: for the promise and the report at the end. */
   readonly facts: DiskFacts;
+  /** Bytes that resized file systems use after the run, as the rehearsal found them: part of the promise. */
+  readonly usedAfter: readonly { readonly number: number; readonly usedBytes: number | null }[];
   readonly fixups: readonly PlannedFixup[];
   readonly warnings: readonly Reason[];
   readonly totals: RunTotals;

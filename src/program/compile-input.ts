@@ -1,3 +1,4 @@
+import type { Preview } from '../device/preview.js';
 import type { Disk } from '../disk/types.js';
 import type { DiskFacts } from '../inspect/types.js';
 import type { Plan } from '../plan/types.js';
@@ -7,6 +8,9 @@ export interface CompileInput {
   readonly disk: Disk;
   readonly facts: DiskFacts;
   readonly plan: Plan;
+  /** What compiles a phase expects that the phases before it were applied to `preview.top`. */
+  readonly preview: Preview;
   /** For the descriptor: chosen by the caller, so that compiling is repeatable. */
   readonly newContentId: string;
+  readonly signal?: AbortSignal;
 }

@@ -42,6 +42,10 @@ export async function* finishPhases(input: CompileInput): AsyncGenerator<Phase> 
     before: descriptor.bytes,
     after: adaptedDescriptor(input, descriptor),
   });
+  // Only when no descriptor names them any more.
+  for (const path of droppedFiles(input)) {
+    yield phase('finish', 'remove an extent file behind the new end', { op: 'remove', file: path });
+  }
   yield phase('finish', 'put the descriptor back', {
     op: 'rename',
     from: hiddenNameOf(descriptor.path),
@@ -51,20 +55,28 @@ export async function* finishPhases(input: CompileInput): AsyncGenerator<Phase> 
 
 function adaptedDescriptor(
   { disk, plan, newContentId }: CompileInput,
-  { bytes, parsed }: NonNullable<DiskSource['descriptor']>,
+  { bytes }: NonNullable<DiskSource['descriptor']>,
 ): Uint8Array {
   const { before, after } = plan;
   const base = { cid: newContentId, dropChangeTracking: disk.source.changeTracking !== null };
   if (before.sizeBytes === after.sizeBytes) return editDescriptor(bytes, base);
-  const index = parsed.extents.length - 1;
-  const last = parsed.extents[index]?.sectors ?? 0;
-  const added = (after.sizeBytes - before.sizeBytes) / VMDK_SECTOR_BYTES;
+  const { extents } = disk.source;
+  const changed = extents.flatMap(({ diskOffset, sizeBytes }, index) => {
+    const isLast = index === extents.length - 1;
+    const room = Math.max(0, after.sizeBytes - diskOffset);
+    const bytes = isLast ? room : Math.min(sizeBytes, room);
+    return bytes === sizeBytes ? [] : [{ index, sectors: bytes / VMDK_SECTOR_BYTES }];
+  });
   return editDescriptor(bytes, {
     ...base,
     sizeSectors: after.sizeBytes / VMDK_SECTOR_BYTES,
-    extents: [{ index, sectors: last + added }],
+    extents: changed,
   });
 }
+
+/** Extent files of a split disk that lie behind its new end: they are empty by then. The first one always stays. */
+const droppedFiles = ({ disk, plan }: CompileInput): string[] =>
+  disk.source.extents.filter(({ diskOffset }) => diskOffset >= plan.after.sizeBytes).map(({ path }) => path);
 
 async function* vmxPhases({ store, vm }: DiskSource): AsyncGenerator<Phase> {
   if (vm === null) return;

@@ -6,7 +6,9 @@ import type { Operation, Phase } from './types.js';
 export function targetOf(operation: Operation): ByteRange | undefined {
   if (operation.op === 'copy') return { at: operation.to, length: operation.length };
   if (operation.op === 'write') return { at: operation.at, length: operation.bytes.length };
-  if (operation.op === 'discard') return { at: operation.at, length: operation.length };
+  if (operation.op === 'discard' || operation.op === 'fill') {
+    return { at: operation.at, length: operation.length };
+  }
   return undefined;
 }
 

@@ -83,7 +83,7 @@ async function piecesOf(device: BlockDevice, job: MoveJob, scan: ByteRange): Pro
 }
 
 /** What the volume uses of a stretch of the disk, at its old place. */
-export async function usedIn(job: MoveJob, scan: ByteRange): Promise<ByteRange[]> {
+export async function usedIn(job: Pick<MoveJob, 'from' | 'used'>, scan: ByteRange): Promise<ByteRange[]> {
   if (job.used === null) return [scan];
   const ranges = await job.used.ranges(scan.at - job.from, scan.length);
   return clipRanges(

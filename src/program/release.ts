@@ -3,6 +3,9 @@ import type { BlockDevice } from '../device/types.js';
 import { MAX_OPERATIONS, type MoveJob, mergeGap, SCAN_BYTES, usedIn } from './move.js';
 import type { Operation, Phase } from './types.js';
 
+/** A stretch of the disk whose used bytes are somewhere else by now. */
+export type LeftBehind = Pick<MoveJob, 'from' | 'length' | 'used'>;
+
 /** Stretches shorter than this part of the merge gap are not worth an operation of their own. */
 const SHARE_OF_GAP = 4;
 
@@ -15,7 +18,7 @@ const SHARE_OF_GAP = 4;
 export async function* releasePhases(
   device: BlockDevice,
   job: MoveJob,
-  moves: readonly MoveJob[],
+  moves: readonly LeftBehind[],
 ): AsyncGenerator<Phase> {
   if (job.used === null || !device.capabilities.discard) return;
   const end = Math.min(job.to + job.length, device.sizeBytes);
@@ -40,7 +43,7 @@ export async function* releasePhases(
 async function staleIn(
   device: BlockDevice,
   job: MoveJob,
-  moves: readonly MoveJob[],
+  moves: readonly LeftBehind[],
   scan: ByteRange,
 ): Promise<ByteRange[]> {
   const gap = mergeGap(job);

@@ -12,6 +12,8 @@ export type Operation =
   | { readonly op: 'write'; readonly at: number; readonly bytes: Uint8Array }
   /** The content no longer matters, or is zeros: reads as zeros afterwards. */
   | { readonly op: 'discard'; readonly at: number; readonly length: number }
+  /** Zeros that the store really keeps: for disks that must not run out of room later. */
+  | { readonly op: 'fill'; readonly at: number; readonly length: number }
   /** New size of the disk (its flat extent files). */
   | { readonly op: 'resize'; readonly to: number }
   /** A small text file (descriptor, .vmx) from one content to another. */
@@ -20,11 +22,11 @@ export type Operation =
   | { readonly op: 'remove'; readonly file: string };
 
 /**
- * `prepare` changes no byte of the disk, so a run that got no further can be dropped. `change` is everything that
- * makes the disk what the plan promised. `finish` runs only after the result was verified: it puts the
- * descriptor back.
+ * `prepare` changes no byte of the disk, and `gather` only bytes that nothing uses, so a run that got no further can be
+ * dropped. `change` is everything that makes the disk what the plan promised. `finish` runs only after the result was
+ * verified: it puts the descriptor back. A program has its stages in this order.
  */
-export type Stage = 'prepare' | 'change' | 'finish';
+export type Stage = 'prepare' | 'gather' | 'change' | 'finish';
 
 export interface Phase {
   readonly stage: Stage;

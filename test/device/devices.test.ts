@@ -70,16 +70,23 @@ describe('span', () => {
     span = spanDevice('span', parts);
   });
 
-  it('grows and trims the last part only', async () => {
+  it('grows its last part, empties parts behind a smaller end, and cuts the one that holds it', async () => {
     await span.resize(9000);
     expect(parts.map((part) => part.sizeBytes)).toEqual([1000, 500, 7500]);
-    await span.resize(1500);
-    expect(parts.map((part) => part.sizeBytes)).toEqual([1000, 500, 0]);
-    await expect(span.resize(1499)).rejects.toMatchObject({
-      family: 'unsupported',
-      code: 'resize-across-extents',
-    });
-    expect(parts.map((part) => part.sizeBytes)).toEqual([1000, 500, 0]);
+    await span.resize(1200);
+    expect(parts.map((part) => part.sizeBytes)).toEqual([1000, 200, 0]);
+    expect(span.sizeBytes).toBe(1200);
+    const first = parts[0] ?? filled(0);
+    expectSame(await span.readAt(0, 1000), first.bytes(0, 1000));
+    await expect(span.readAt(1199, 2)).rejects.toMatchObject({ code: 'out-of-bounds' });
+    await expect(span.resize(1300)).rejects.toMatchObject({ family: 'internal', code: 'resize-order' });
+  });
+
+  it('goes on with a cut that broke off: from the last part on', async () => {
+    const [a, b, c] = [filled(1000, 1), filled(500, 2), filled(0)];
+    const cut = spanDevice('cut', [a, b, c]);
+    await cut.resize(700);
+    expect([a, b, c].map((part) => part.sizeBytes)).toEqual([700, 0, 0]);
   });
 
   it('flushes and closes every part, even behind one that fails', async () => {

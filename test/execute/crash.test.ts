@@ -33,6 +33,7 @@ async function sealedRun(disk: MemoryDevice, program: readonly Phase[]): Promise
     facts: {} as DiskFacts,
     fixups: [],
     warnings: [],
+    usedAfter: [],
   });
   return store;
 }

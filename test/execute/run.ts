@@ -19,6 +19,7 @@ const HEADER = {
   facts: {} as DiskFacts,
   fixups: [],
   warnings: [],
+  usedAfter: [],
 };
 
 /** Writes the journal of a program beside the disk and puts it in force. */

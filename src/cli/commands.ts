@@ -1,9 +1,10 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import {
   type ChangeFlags,
   type CommonOptions,
   type LayoutFlags,
   type MoveFlags,
+  type PlanFlags,
   type ScanFlags,
   targetArgument,
   withBoundary,
@@ -17,6 +18,8 @@ import type { Surroundings } from './surroundings.js';
 export function addCommands(program: Command, around: Surroundings): void {
   addScan(program, around);
   addPlan(program, around);
+  addShrink(program, around);
+  addEnlarge(program, around);
   addAlign(program, around);
   addMoveExtents(program, around);
   addResume(program, around);
@@ -26,6 +29,7 @@ function addScan(program: Command, around: Surroundings): void {
   withBoundary(withCommonOptions(program.command('scan <target...>')))
     .description('what is there: layout, alignment, usage, what can be reclaimed')
     .option('--check', 'exit with 3 when a partition is misaligned or space can be reclaimed')
+    .option('--deep', 'walk every volume: contradictions, and the smallest size that is proven')
     .option('--details', 'a block for every disk, however many there are')
     .option('--sort <key>', 'path, size or reclaimable', 'path')
     .action(async (targets: string[], options: ScanFlags) => {
@@ -36,8 +40,14 @@ function addScan(program: Command, around: Surroundings): void {
 
 function addPlan(program: Command, around: Surroundings): void {
   withLayoutOptions(withCommonOptions(program.command('plan <disk>')))
-    .description('what align would do, as a table or JSON; changes nothing')
-    .action(async (disk: string, options: CommonOptions & LayoutFlags) => {
+    .description('what align, shrink or enlarge would do, as a table or JSON; changes nothing')
+    .addOption(
+      new Option(
+        '--for <command>',
+        'which command to plan for (shrink with --size, --free or --min, else align)',
+      ).choices(['align', 'shrink', 'enlarge']),
+    )
+    .action(async (disk: string, options: PlanFlags) => {
       const { runPlan } = await import('./run-change.js');
       await runPlan(disk, options, around);
     });
@@ -49,6 +59,29 @@ function addAlign(program: Command, around: Surroundings): void {
     .action(async (disk: string, options: ChangeFlags & LayoutFlags) => {
       const { runAlign } = await import('./run-change.js');
       await runAlign(disk, options, around);
+    });
+}
+
+function addShrink(program: Command, around: Surroundings): void {
+  withLayoutOptions(withChangeOptions(program.command('shrink <disk>')))
+    .description('shrink file systems, pack partitions, cut the disk')
+    .action(async (disk: string, options: ChangeFlags & LayoutFlags) => {
+      const { runShrink } = await import('./run-change.js');
+      await runShrink(disk, options, around);
+    });
+}
+
+function addEnlarge(program: Command, around: Surroundings): void {
+  withLayoutOptions(withChangeOptions(program.command('enlarge <disk>')))
+    .description('grow the disk, partitions and file systems')
+    .addOption(
+      new Option('--allocate <how>', 'new bytes of the disk: holes where the store can, or written zeros')
+        .choices(['sparse', 'full'])
+        .default('sparse'),
+    )
+    .action(async (disk: string, options: ChangeFlags & LayoutFlags) => {
+      const { runEnlarge } = await import('./run-change.js');
+      await runEnlarge(disk, options, around);
     });
 }
 

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { VmreclaimError } from '../core/errors.js';
 import { parseSize } from '../core/size.js';
 import { isPowerOfTwo, KIB, MIB } from '../core/units.js';
+import type { FreeRule, WantedSize } from '../plan/types.js';
 import { PROGRESS_KINDS, type ProgressKind } from './progress.js';
 import type { OutputOptions } from './terminal.js';
 
@@ -16,6 +17,12 @@ export interface ChangeFlags extends CommonOptions {
 }
 
 export interface LayoutFlags {
+  readonly size?: WantedSize[];
+  readonly free?: FreeRule;
+  readonly min?: boolean;
+  readonly dropShadowCopies?: boolean;
+  readonly scheduleChkdsk?: boolean;
+  readonly allocate?: 'sparse' | 'full';
   readonly boundary: number;
   readonly cylinders?: boolean;
   readonly doNotAlign?: number[];
@@ -24,8 +31,15 @@ export interface LayoutFlags {
   readonly diskSize?: number;
 }
 
+export type PlanFor = 'align' | 'shrink' | 'enlarge';
+
+export interface PlanFlags extends CommonOptions, LayoutFlags {
+  readonly for?: PlanFor;
+}
+
 export interface ScanFlags extends CommonOptions {
   readonly boundary: number;
+  readonly deep?: boolean;
   readonly check?: boolean;
   readonly details?: boolean;
   readonly sort: string;
@@ -99,9 +113,36 @@ export function withLayoutOptions(command: Command): Command {
   return withBoundary(command)
     .option('--cylinders', 'align to cylinder boundaries instead')
     .option('--do-not-align <n,...>', 'partitions that are not aligned', numbersArgument)
-    .option('--partition <n,...>', 'align only these partitions', numbersArgument)
+    .option('--partition <n,...>', 'align (shrink, enlarge: resize) only these partitions', numbersArgument)
     .option('--grow', 'let the disk grow when its end is in the way')
-    .option('--disk-size <size>', 'size of the disk afterwards, at least', sizeArgument);
+    .option('--disk-size <size>', 'size of the disk afterwards, at least', sizeArgument)
+    .option('--size <[n=]size>', 'size of partition N with its file system (repeatable)', wantedSizeArgument)
+    .addOption(
+      new Option('--free <amount>', 'free space that the other file systems keep')
+        .argParser(freeArgument)
+        .conflicts('min'),
+    )
+    .option('--min', 'the smallest safe size for the other file systems')
+    .option('--drop-shadow-copies', 'consent to lose restore points where files must be moved under them')
+    .option(
+      '--schedule-chkdsk',
+      'leave resized NTFS volumes marked dirty: Windows checks them at its next start',
+    );
+}
+
+/** `35%` of the new size, or a size. */
+export function freeArgument(text: string): FreeRule {
+  const share = /^(\d{1,2}(?:\.\d{1,3})?)\s?%$/.exec(text)?.[1];
+  if (share === undefined) return { kind: 'bytes', bytes: sizeArgument(text) };
+  return { kind: 'percent', percent: Number(share) };
+}
+
+/** `2=20G`, or `20G` for the only partition that can be resized; repeatable. */
+export function wantedSizeArgument(text: string, before: WantedSize[] = []): WantedSize[] {
+  const match = /^(?:([1-9]\d{0,2})=)?(.+)$/.exec(text);
+  const sizeBytes = sizeArgument(match?.[2] ?? '');
+  if (sizeBytes === 0) throw new InvalidArgumentError('A partition cannot have size 0.');
+  return [...before, { number: match?.[1] === undefined ? null : Number(match[1]), sizeBytes }];
 }
 
 /** `3=2048`, repeatable: partition number and LBA. */

@@ -1,19 +1,19 @@
 import { readFile } from 'node:fs/promises';
 import { changeDisk } from '../app/change.js';
 import { type Outcome, runResult } from '../app/outcome.js';
-import { planDisk, requestFromPlan } from '../app/plan.js';
+import { measureNone, planDisk, requestFromPlan, type Wish } from '../app/plan.js';
 import { abandonRun, resumeRun } from '../app/resume.js';
 import type { Services } from '../app/services.js';
 import { usageError } from '../core/errors.js';
 import { cleanText } from '../core/text.js';
 import type { DiskFacts } from '../inspect/types.js';
-import type { LayoutRequest, Plan } from '../plan/types.js';
+import { type FreeRule, type LayoutRequest, layoutRequest, type Plan } from '../plan/types.js';
 import { toJson } from '../report/json.js';
 import { renderPlan } from '../report/plan-table.js';
 import { type RunResult, renderRunResult } from '../report/run-result.js';
 import { askToGoOn } from './confirm.js';
 import { keepHeapSmall } from './heap.js';
-import type { ChangeFlags, CommonOptions, LayoutFlags, MoveFlags } from './options.js';
+import type { ChangeFlags, CommonOptions, LayoutFlags, MoveFlags, PlanFlags, PlanFor } from './options.js';
 import { peakMemoryBytes } from './peak-memory.js';
 import { type Progress, startProgress } from './progress.js';
 import type { Surroundings } from './surroundings.js';
@@ -22,40 +22,64 @@ import { printData, printTalk, renderOptions } from './terminal.js';
 const outside = (flags: CommonOptions) =>
   flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {};
 
-function alignRequest(flags: LayoutFlags): LayoutRequest {
-  return {
-    command: 'align',
+/** What the options ask for. Without a rule and sizes shrink and enlarge go by the advised free space. */
+function layoutWish(command: PlanFor, flags: LayoutFlags): Wish {
+  const { size: sizes = [], partition: only = [] } = flags;
+  const free = freeRule(command, flags);
+  const request = layoutRequest({
+    command,
     boundaryBytes: flags.boundary,
     cylinders: flags.cylinders === true,
     doNotAlign: flags.doNotAlign ?? [],
-    only: flags.partition ?? [],
-    targets: [],
+    only,
     grow: flags.grow === true,
     diskSizeBytes: flags.diskSize ?? null,
-  };
+    sizes,
+    free,
+    dropShadowCopies: flags.dropShadowCopies === true,
+    scheduleChkdsk: flags.scheduleChkdsk === true,
+    allocate: flags.allocate ?? 'sparse',
+  });
+  const isNamed = (number: number) => sizes.some((size) => size.number === number || size.number === null);
+  const byRule = (number: number) => free !== null && (only.length === 0 || only.includes(number));
+  const measure: Wish['measure'] = ({ number }) =>
+    command === 'enlarge' ? isNamed(number) : isNamed(number) || byRule(number);
+  return { request: () => request, measure };
 }
 
-export async function runPlan(
-  disk: string,
-  flags: CommonOptions & LayoutFlags,
-  around: Surroundings,
-): Promise<void> {
-  const plan = await planDisk(disk, alignRequest(flags), outside(flags), around.signals.signal);
+function freeRule(command: PlanFor, { free, min, size, diskSize }: LayoutFlags): FreeRule | null {
+  if (min === true && command === 'enlarge') {
+    throw usageError('command-line', '--min makes file systems smaller', { hint: 'use shrink, or --free' });
+  }
+  if (min === true) return { kind: 'minimum' };
+  if (free !== undefined) return free;
+  const isTold = size !== undefined || (command === 'enlarge' && diskSize !== undefined);
+  return command === 'align' || isTold ? null : { kind: 'default' };
+}
+
+export async function runPlan(disk: string, flags: PlanFlags, around: Surroundings): Promise<void> {
+  keepHeapSmall();
+  const resizes = flags.size !== undefined || flags.free !== undefined || flags.min === true;
+  const wish = layoutWish(flags.for ?? (resizes ? 'shrink' : 'align'), flags);
+  const { plan } = await planDisk(disk, wish, outside(flags), around.signals.signal);
   if (flags.json === true) printData(toJson(plan), flags);
   else printData(renderPlan(plan, renderOptions(process.stdout, flags)).text, flags);
 }
 
-export async function runAlign(
-  disk: string,
-  flags: ChangeFlags & LayoutFlags,
-  around: Surroundings,
-): Promise<void> {
-  await runChange(disk, () => alignRequest(flags), 'align', flags, around);
-}
+type ResizeFlags = ChangeFlags & LayoutFlags;
+
+export const runAlign = (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
+  runChange(disk, layoutWish('align', flags), 'align', flags, around);
+
+export const runShrink = (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
+  runChange(disk, layoutWish('shrink', flags), 'shrink', flags, around);
+
+export const runEnlarge = (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
+  runChange(disk, layoutWish('enlarge', flags), 'enlarge', flags, around);
 
 export async function runMoveExtents(disk: string, flags: MoveFlags, around: Surroundings): Promise<void> {
   const request = await moveRequest(flags);
-  await runChange(disk, request, 'move-extents', flags, around);
+  await runChange(disk, { request, measure: measureNone }, 'move-extents', flags, around);
 }
 
 async function moveRequest(flags: MoveFlags): Promise<(facts: DiskFacts) => LayoutRequest> {
@@ -69,8 +93,8 @@ async function moveRequest(flags: MoveFlags): Promise<(facts: DiskFacts) => Layo
     return (facts) => requestFromPlan(plan, facts);
   }
   const targets = (flags.to ?? []).map((target) => ({ ...target, sectorCount: null, ebrLba: null }));
-  const base = alignRequest({ boundary: flags.boundary, ...(flags.grow === true ? { grow: true } : {}) });
-  return () => ({ ...base, command: 'move-extents', targets });
+  const { boundary: boundaryBytes, grow = false } = flags;
+  return () => layoutRequest({ command: 'move-extents', boundaryBytes, targets, grow });
 }
 
 async function readPlanFile(path: string): Promise<string> {
@@ -83,14 +107,14 @@ async function readPlanFile(path: string): Promise<string> {
 
 async function runChange(
   disk: string,
-  request: (facts: DiskFacts) => LayoutRequest,
+  wish: Wish,
   command: RunResult['command'],
   flags: ChangeFlags,
   around: Surroundings,
 ): Promise<void> {
   const dryRun = flags.dryRun === true;
   const result = await withServices(flags, around, true, (services) =>
-    changeDisk(disk, request, { ...outside(flags), dryRun }, services),
+    changeDisk(disk, wish, { ...outside(flags), dryRun }, services),
   );
   printResult(result, command, flags, around);
 }

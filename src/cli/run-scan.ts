@@ -20,6 +20,7 @@ export async function runScan(targets: string[], flags: ScanFlags, around: Surro
   const progress = await startProgress(flags.progress, flags.quiet === true);
   const entries = await scanTargets(targets, {
     signal: around.signals.signal,
+    deep: flags.deep === true,
     onProgress: (event) => progress.update(event),
     ...(flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {}),
   }).finally(() => progress.end());

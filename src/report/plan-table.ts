@@ -1,5 +1,5 @@
 import { formatCount, formatDuration, formatExactSize, formatSize } from '../core/size.js';
-import type { LayoutPartition, Plan, PlannedFixup, PlannedMove } from '../plan/types.js';
+import type { LayoutPartition, Plan, PlannedFixup, PlannedMove, PlannedResize } from '../plan/types.js';
 import { beforeAfter, mapKey, mapOfLayout } from './disk-map.js';
 import { EXIT_DONE } from './error.js';
 import { counted, reasonLines } from './notes.js';
@@ -28,15 +28,21 @@ function headingLine(plan: Plan, paint: Painter): string {
 }
 
 function goal({ command, request }: Plan): string {
-  if (command !== 'align') return '';
-  return request.cylinders ? ' to cylinders' : ` to ${formatExactSize(request.boundaryBytes)}`;
+  if (command === 'move-extents' || command === 'enlarge') return '';
+  const boundary = request.cylinders ? 'cylinders' : formatExactSize(request.boundaryBytes);
+  return command === 'align' ? ` to ${boundary}` : `, aligned to ${boundary}`;
 }
 
 function nothingToDo(plan: Plan, paint: Painter): readonly string[] {
-  const why =
-    plan.command === 'align' ? 'every partition to be aligned is' : 'every extent is where it is wanted';
-  return [paint.good(`nothing to do: ${why}`)];
+  return [paint.good(`nothing to do: ${NOTHING_TO_DO[plan.command]}`)];
 }
+
+const NOTHING_TO_DO: Readonly<Record<Plan['command'], string>> = {
+  align: 'every partition to be aligned is',
+  'move-extents': 'every extent is where it is wanted',
+  shrink: 'the disk is as small as was asked for',
+  enlarge: 'every file system has the room that was asked for',
+};
 
 function changeLines(plan: Plan, paint: Painter, options: RenderOptions): readonly string[] {
   const { sectorSize } = plan.disk;
@@ -48,10 +54,33 @@ function changeLines(plan: Plan, paint: Painter, options: RenderOptions): readon
     '',
     ...extentTable(plan, paint, options),
     '',
-    ...plan.moves.map((move, index) => `${index + 1}. ${moveText(move, sectorSize)}`),
+    ...stepTexts(plan).map((text, index) => `${index + 1}. ${text}`),
     `copies ${formatSize(plan.bytesToCopy)} in ${counted(plan.moves.length, 'move')}, about ${formatDuration(plan.estimatedSeconds)}`,
     diskSizeText(plan),
   ];
+}
+
+/** Everything in the order it is carried out. */
+function stepTexts({ resizes, moves, disk }: Plan): string[] {
+  const texts = (direction: PlannedResize['direction']) =>
+    resizes.filter((resize) => resize.direction === direction).map(resizeText);
+  return [...texts('shrink'), ...moves.map((move) => moveText(move, disk.sectorSize)), ...texts('enlarge')];
+}
+
+function resizeText({
+  number,
+  filesystem,
+  direction,
+  fromBytes,
+  toBytes,
+  relocatedBytes,
+}: PlannedResize): string {
+  const verb = direction === 'shrink' ? 'shrinks' : 'grows';
+  const cost =
+    relocatedBytes === null || direction === 'enlarge'
+      ? ''
+      : `; ${formatSize(relocatedBytes)} of files are copied below the new end first`;
+  return `partition ${number}: ${filesystem} ${verb} from ${formatSize(fromBytes)} to ${formatSize(toBytes)}${cost}`;
 }
 
 const COLUMNS: readonly Column[] = [

@@ -1,6 +1,6 @@
 import { MIB } from '../core/units.js';
 import { EXIT_CODES, EXIT_DONE, EXIT_FINDINGS, exitCodeOf } from './error.js';
-import type { ScanDocument } from './scan-json.js';
+import type { DiskDocument, PartitionDocument, ScanDocument } from './scan-json.js';
 
 /**
  * Less than this on a disk is no finding: a tail of a few MiB is what partitioning tools leave for their own
@@ -39,13 +39,20 @@ const WORST_FIRST = (
   ['internal', 'device', 'damaged', 'verify', 'conflict', 'interrupted', 'refused', 'usage'] as const
 ).map((family) => EXIT_CODES[family]);
 
+/** Its tables, or what `--deep` found in a volume. */
+function isDamaged({ state, partitions }: DiskDocument): boolean {
+  const isFound = ({ deep }: PartitionDocument) =>
+    deep?.findings.some(({ severity }) => severity === 'damage');
+  return state === 'damaged' || partitions.some(isFound);
+}
+
 /**
  * The exit code of a scan. A disk that could not be read, or is damaged, is never passed over in silence:
  * it wins over findings. A disk that is merely refused for changes was scanned well.
  */
 export function scanExitCode(document: ScanDocument, { check, failures = [] }: ScanExit): number {
   const codes = new Set(failures.map(exitCodeOf));
-  if (document.disks.some((disk) => disk.state === 'damaged')) codes.add(EXIT_CODES.damaged);
+  if (document.disks.some(isDamaged)) codes.add(EXIT_CODES.damaged);
   // A failure that only the document tells of: the disk was not read, whatever the reason.
   if (document.errors.length > 0 && failures.length === 0) codes.add(EXIT_CODES.device);
   const worst = WORST_FIRST.find((code) => codes.has(code));

@@ -46,6 +46,17 @@ export interface PartitionDocument {
   readonly alignmentBytes: number;
   readonly aligned: boolean;
   readonly filesystem: FilesystemDocument | null;
+  /** Of `scan --deep` only. */
+  readonly deep?: DeepDocument;
+}
+
+/** What walking a volume found. Sizes are bytes; null where its size cannot be changed. */
+export interface DeepDocument {
+  readonly findings: readonly (ReasonDocument & { readonly severity: 'damage' | 'note' })[];
+  /** The smallest size for which a whole resize was worked out; `minimumBytes` adds the room that a guest needs. */
+  readonly technicalMinimumBytes: number | null;
+  /** Why there is no smaller size. */
+  readonly blocker: ReasonDocument | null;
 }
 
 export interface DiskDocument {
@@ -158,10 +169,28 @@ export function partitionDocuments(facts: DiskFacts, boundaryBytes: number): Par
     alignmentBytes: alignmentBytes(partition, facts.sectorSize),
     aligned: isAligned(partition, boundaryBytes, facts.sectorSize),
     filesystem: filesystemDocument(partition),
+    ...deepDocument(partition),
   }));
 }
 
-function filesystemDocument({ filesystem }: PartitionFacts): FilesystemDocument | null {
+function deepDocument({ findings, resizing }: PartitionFacts): { deep?: DeepDocument } {
+  if (findings === undefined) return {};
+  const blocker = resizing?.blocker ?? null;
+  return {
+    deep: {
+      findings: findings.map(({ severity, code, message }) => ({ severity, code, message })),
+      technicalMinimumBytes: resizing?.minimum?.technicalBytes ?? null,
+      blocker: blocker === null ? null : reasonDocument(blocker),
+    },
+  };
+}
+
+/** The smallest safe size: as it was worked out, else as the file system's own numbers suggest. */
+const minimumOf = ({ filesystem, resizing }: PartitionFacts): number | null =>
+  resizing?.minimum?.recommendedBytes ?? filesystem?.minimumBytes ?? null;
+
+function filesystemDocument(partition: PartitionFacts): FilesystemDocument | null {
+  const { filesystem } = partition;
   if (filesystem === null) return null;
   return {
     kind: filesystem.kind,
@@ -170,7 +199,7 @@ function filesystemDocument({ filesystem }: PartitionFacts): FilesystemDocument 
     totalBytes: filesystem.totalBytes,
     usedBytes: filesystem.usedBytes,
     freeBytes: filesystem.freeBytes,
-    minimumBytes: filesystem.minimumBytes,
+    minimumBytes: minimumOf(partition),
     state: filesystem.state,
     reasons: filesystem.reasons.map(reasonDocument),
   };
@@ -211,7 +240,7 @@ export function reclaimableBytes(facts: DiskFacts): number {
   return sum(inside) + Math.max(0, behind) * facts.sectorSize;
 }
 
-function shrinkableBytes({ filesystem, sectorCount }: PartitionFacts, sectorSize: number): number {
-  const minimum = filesystem?.minimumBytes ?? null;
-  return minimum === null ? 0 : Math.max(0, sectorCount * sectorSize - minimum);
+function shrinkableBytes(partition: PartitionFacts, sectorSize: number): number {
+  const minimum = minimumOf(partition);
+  return minimum === null ? 0 : Math.max(0, partition.sectorCount * sectorSize - minimum);
 }

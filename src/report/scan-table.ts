@@ -1,5 +1,5 @@
 import { formatExactSize, formatSize } from '../core/size.js';
-import type { DiskFacts } from '../inspect/types.js';
+import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { diskMap, mapKey, mapOfDocument } from './disk-map.js';
 import { errorDocument } from './error.js';
 import { counted, reasonLines } from './notes.js';
@@ -78,9 +78,41 @@ function diskBlock(facts: DiskFacts, disk: DiskDocument, options: RenderOptions)
     ...body,
     ...reasonLines(stateText(disk, paint), facts.reasons, paint, width),
     ...partitionReasons,
+    ...facts.partitions.flatMap((partition) => deepLines(partition, paint, width)),
     ...reasonLines(paint.warn('warning'), facts.warnings, paint, width),
     ...reclaim,
   ];
+}
+
+/** What `--deep` found in a volume. */
+function deepLines(
+  { number, findings, resizing }: PartitionFacts,
+  paint: Painter,
+  width: number,
+): readonly string[] {
+  if (findings === undefined) return [];
+  const title = { damage: paint.bad('damage'), note: 'note' };
+  const found = findings.flatMap((finding) =>
+    reasonLines(`partition ${number}, ${title[finding.severity]}`, [finding], paint, width),
+  );
+  const isSound = findings.every(({ severity }) => severity === 'note');
+  const sound = isSound ? [`partition ${number}: ${paint.good('sound')}, every record was walked`] : found;
+  const minimum = resizing?.minimum;
+  const proven =
+    minimum === undefined || minimum === null
+      ? reasonLines(
+          `partition ${number} cannot be shrunk`,
+          resizing?.blocker ? [resizing.blocker] : [],
+          paint,
+          width,
+        )
+      : [
+          `partition ${number}: can be shrunk to ${formatSize(minimum.recommendedBytes)}` +
+            ` (${formatSize(minimum.technicalBytes)} without room for the guest to work)`,
+        ];
+  return [...(isSound ? [...found, ...sound] : found), ...proven].flatMap((line) =>
+    wrapText(line, width, '    '),
+  );
 }
 
 function headingLines(disk: DiskDocument, paint: Painter, width: number): readonly string[] {

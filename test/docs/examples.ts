@@ -5,13 +5,13 @@ import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { changeDisk } from '../../src/app/change.js';
 import { runResult } from '../../src/app/outcome.js';
-import { planDisk } from '../../src/app/plan.js';
+import { measureNone, planDisk, type Wish } from '../../src/app/plan.js';
 import { resumeRun } from '../../src/app/resume.js';
 import { scanTargets } from '../../src/app/scan.js';
 import type { Services } from '../../src/app/services.js';
 import { stopNotice } from '../../src/cli/signals.js';
-import { MIB } from '../../src/core/units.js';
-import type { LayoutRequest } from '../../src/plan/types.js';
+import { KIB, MIB } from '../../src/core/units.js';
+import { layoutRequest } from '../../src/plan/types.js';
 import { renderError } from '../../src/report/error.js';
 import { toJson } from '../../src/report/json.js';
 import { renderPlan } from '../../src/report/plan-table.js';
@@ -23,16 +23,7 @@ const DEMO = fileURLToPath(new URL('../../fixtures/demo/', import.meta.url));
 /** The disk as the documents call it. */
 const SHOWN = '/vmfs/volumes/ds1/demo/demo.vmdk';
 const RENDER = { color: false, width: 80, unicode: true };
-const REQUEST: LayoutRequest = {
-  command: 'align',
-  boundaryBytes: 65_536,
-  cylinders: false,
-  doNotAlign: [],
-  only: [],
-  targets: [],
-  grow: false,
-  diskSizeBytes: null,
-};
+const ALIGN: Wish = { request: () => layoutRequest({ command: 'align' }), measure: measureNone };
 const TICK_MS = 400;
 /** What the documents show of a line, so that a sector in base64 does not fill them. */
 const LINE_CHARACTERS = 108;
@@ -70,7 +61,7 @@ async function scanOf(disk: string): Promise<ScanInput> {
       ? { facts: { ...entry.facts, path: SHOWN, allocatedBytes: entry.facts.sizeBytes } }
       : entry,
   );
-  return { entries, boundaryBytes: REQUEST.boundaryBytes, sort: 'path' };
+  return { entries, boundaryBytes: 64 * KIB, sort: 'path' };
 }
 
 /** Aligns the disk and stops it as Ctrl-C does, in the middle of the first move. */
@@ -80,7 +71,7 @@ async function interrupted(disk: string): Promise<unknown> {
     if (why === 'move partition 2') controller.abort();
   };
   try {
-    await changeDisk(disk, () => REQUEST, { dryRun: false }, services(controller.signal, stop));
+    await changeDisk(disk, ALIGN, { dryRun: false }, services(controller.signal, stop));
   } catch (error) {
     return error;
   }
@@ -123,7 +114,7 @@ export async function makeExamples(): Promise<Map<string, string>> {
   const rename = (text: string) => text.replaceAll(disk, SHOWN);
   try {
     const scan = await scanOf(disk);
-    const plan = await planDisk(disk, REQUEST, {}, around.signal);
+    const { plan } = await planDisk(disk, ALIGN, {}, around.signal);
     const shownPlan = { ...plan, disk: { ...plan.disk, path: SHOWN } };
     const error = await interrupted(disk);
     const journal = journalExamples(folder);

@@ -8,7 +8,7 @@ import { type Aim, changeUnderFire, isInFlight, STAGES, type Stage, type Timing,
 import { SCENARIOS, type Scenario } from './scenarios.js';
 
 /** How many processes are killed in all; scripts/campaign.sh asks for more. */
-const KILLS = Number(process.env.VMRECLAIM_KILLS ?? 24);
+const KILLS = Number(process.env.VMRECLAIM_KILLS ?? 27);
 const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
 /** In one go through a disk: the run itself and some of its resumes. */
 const MAX_KILLS_PER_DISK = 4;
@@ -28,10 +28,10 @@ afterAll(() => {
 });
 
 /** Runs the command once without disturbance: its times are the range of the delays. */
-async function measure(guest: Guest, { command, starts }: Scenario): Promise<Timing> {
+async function measure(guest: Guest, { command, starts, sizes }: Scenario): Promise<Timing> {
   const memory = remember(guest);
   const timing = await timed(guest, ...command, guest.disk, '-y');
-  judgeGuest(guest, memory, starts);
+  judgeGuest(guest, memory, starts, sizes);
   bench.drop(guest);
   return timing;
 }
@@ -59,7 +59,7 @@ async function campaign(scenario: Scenario, kills: number): Promise<Stage[]> {
     stages.push(
       ...(await changeUnderFire(guest, scenario.command, rounds, (resuming) => aimBy(timing, resuming))),
     );
-    judgeGuest(guest, memory, scenario.starts);
+    judgeGuest(guest, memory, scenario.starts, scenario.sizes);
     bench.drop(guest);
   }
   bench.drop(pristine);

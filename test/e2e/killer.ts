@@ -33,6 +33,17 @@ export function stageOf({ disk }: Guest): Stage {
   return started ? 'changing' : 'sealed';
 }
 
+/** The newest checkpoint of the run in flight; undefined without one. */
+export function newestCheckpointOf({ disk }: Pick<Guest, 'disk'>): Checkpoint | undefined {
+  const path = join(`${disk}.vmreclaim`, 'checkpoint');
+  try {
+    return newestCheckpoint(readFileSync(path));
+  } catch {
+    // Not there yet, or gone again.
+    return undefined;
+  }
+}
+
 function newestCheckpoint(bytes: Buffer): Checkpoint | undefined {
   const slots = [0, 1].map((slot) => decodeSlot(bytes.subarray(slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES)));
   const whole = slots.filter((value): value is Checkpoint => value !== undefined);
@@ -72,12 +83,7 @@ function isTime({ disk }: Guest, { after }: Aim): boolean {
   const folder = `${disk}.vmreclaim`;
   if (after === 'rehearsal') return existsSync(folder);
   if (after === 'journal') return existsSync(join(folder, 'run.json'));
-  try {
-    return newestCheckpoint(readFileSync(join(folder, 'checkpoint')))?.verified === true;
-  } catch {
-    // Not there yet, or gone again.
-    return false;
-  }
+  return newestCheckpointOf({ disk })?.verified === true;
 }
 
 /** Milliseconds from the start of a command until its rehearsal begins, until its journal is in force, to its end. */

@@ -1,5 +1,5 @@
 import type { Guest } from '../support/guests.js';
-import type { Starts } from '../support/verdicts.js';
+import type { Sizes, Starts } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
 import type { Workbench } from '../support/workbench.js';
 
@@ -8,6 +8,7 @@ export interface Scenario {
   readonly name: string;
   readonly command: readonly string[];
   readonly starts: Starts;
+  readonly sizes?: Sizes;
   readonly make: (bench: Workbench) => Guest;
 }
 
@@ -52,7 +53,33 @@ function gpt(bench: Workbench): Guest {
   return bench.guest({ name: 'disk', sectors: 300_000, table: 'gpt', partitions });
 }
 
-/** The moves that must survive a kill at any moment: each way a move is made safe, each table, each form of VMDK. */
+/** Two volumes whose files lie at their ends, and swap between them. */
+const toShrink =
+  (form: 'flat' | 'split') =>
+  (bench: Workbench): Guest => {
+    const wish = { contentBytes: CONTENT_BYTES, fillerBytes: 80 << 20 };
+    const ntfs = (number: number, start: number, sectors: number) => ({
+      number,
+      start,
+      volume: bench.volume('ntfs', { sectors, hidden: start, ...wish }),
+    });
+    const partitions = [
+      ntfs(1, 63, 400_000),
+      part(bench, 2, 'swap', 400_384, 20_480),
+      ntfs(3, 430_080, 350_000),
+    ];
+    return bench.guest({ name: 'disk', form, sectors: 800_000, table: 'mbr', partitions });
+  };
+
+function gptToEnlarge(bench: Workbench): Guest {
+  const partitions = [
+    part(bench, 1, 'ntfs', 2048, 160_000, CONTENT_BYTES / 2),
+    part(bench, 2, 'ext4', 163_840, 90_000, CONTENT_BYTES / 2),
+  ];
+  return bench.guest({ name: 'disk', sectors: 256_000, table: 'gpt', partitions });
+}
+
+/** The moves and resizes that must survive a kill at any moment: each way a move is made safe, each table, each form of VMDK. */
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'NTFS 63 to 128, journaled', command: ['align'], starts: { 1: 128 }, make: oneNtfs(63, 'flat') },
   {
@@ -75,4 +102,25 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   { name: 'a GPT with slots 1 and 3', command: ['align'], starts: { 1: 2176, 3: 180_096 }, make: gpt },
   { name: 'a split VMDK', command: ['align'], starts: { 1: 128 }, make: oneNtfs(63, 'split') },
+  {
+    name: 'shrink of two NTFS volumes, packed and cut',
+    command: ['shrink', '--size', '1=100M', '--size', '3=100M'],
+    starts: { 1: 128, 2: 204_928, 3: 225_408 },
+    sizes: { 1: 204_800, 3: 204_800 },
+    make: toShrink('flat'),
+  },
+  {
+    name: 'shrink of a split VMDK',
+    command: ['shrink', '--size', '1=100M', '--size', '3=100M'],
+    starts: { 1: 128, 2: 204_928, 3: 225_408 },
+    sizes: { 1: 204_800, 3: 204_800 },
+    make: toShrink('split'),
+  },
+  {
+    name: 'enlarge of NTFS on a GPT, its neighbour pushed',
+    command: ['enlarge', '--size', '1=200M'],
+    starts: { 2: 411_648 },
+    sizes: { 1: 409_600 },
+    make: gptToEnlarge,
+  },
 ];

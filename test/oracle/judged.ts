@@ -1,16 +1,25 @@
 import { expectCli } from '../support/cli.js';
 import type { Guest } from '../support/guests.js';
-import { judgeGuest, remember, type Starts } from '../support/verdicts.js';
+import { judgeGuest, remember, type Sizes, type Starts } from '../support/verdicts.js';
 import { printOf } from '../support/workbench.js';
 
 /**
  * Runs a changing command, lets every judge look, then runs it again: nothing may be left to do, and nothing be
  * written. Partitions shall start where `starts` says; those not named stay.
  */
-export async function judged(guest: Guest, starts: Starts, ...command: string[]): Promise<void> {
+export const judged = (guest: Guest, starts: Starts, ...command: string[]): Promise<void> =>
+  judgedResize(guest, starts, {}, ...command);
+
+/** The same for a command that resizes: `sizes` are the sectors that the partitions named there shall have. */
+export async function judgedResize(
+  guest: Guest,
+  starts: Starts,
+  sizes: Sizes,
+  ...command: string[]
+): Promise<void> {
   const memory = remember(guest);
   await expectCli(0, ...command, guest.disk, '-y');
-  judgeGuest(guest, memory, starts);
+  judgeGuest(guest, memory, starts, sizes);
   const print = printOf(guest.folder);
   const again = await expectCli(0, ...command, guest.disk, '--json');
   const { status, bytesWritten, runId } = JSON.parse(again.stdout) as Record<string, unknown>;

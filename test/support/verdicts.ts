@@ -1,5 +1,14 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { basename, join } from 'node:path';
 import { expect } from 'vitest';
 import { cutOut, type Guest } from './guests.js';
 import { run } from './judges.js';
@@ -63,6 +72,9 @@ const GROWTH_BYTES = 72 * 1024;
 /** Where partitions shall be now, by number; those not named have not moved. */
 export type Starts = Readonly<Record<number, number>>;
 
+/** Sectors that resized partitions shall have now, by number; those not named have not become smaller. */
+export type Sizes = Readonly<Record<number, number>>;
+
 /** Remembers everything about a guest that a change must keep. */
 export function remember(guest: Guest): Memory {
   return withImage(guest, (image) => {
@@ -82,12 +94,19 @@ export function remember(guest: Guest): Memory {
 }
 
 /** The whole verdict over a guest after a change: table, every volume, files on the host. Returns the table. */
-export function judgeGuest(guest: Guest, memory: Memory, starts: Starts): readonly TablePartition[] {
+export function judgeGuest(
+  guest: Guest,
+  memory: Memory,
+  starts: Starts,
+  sizes: Sizes = {},
+): readonly TablePartition[] {
   judgeFiles(guest, memory);
   return withImage(guest, (image) => {
-    const table = judgeTable(guest, image, memory, starts);
+    const table = judgeTable(guest, image, memory, starts, sizes);
     expect(hashBootCode(guest, image)).toBe(memory.bootCode);
-    for (const { number, start, size } of table.filter(({ number }) => !(number in starts))) {
+    for (const { number, start, size } of table.filter(
+      ({ number }) => !(number in starts || number in sizes),
+    )) {
       expect(hashSectors(image, start, size)).toBe(memory.hashes.get(number));
     }
     for (const { number, volume } of guest.partitions) {
@@ -127,7 +146,13 @@ export function readTable(image: string): TablePartition[] {
   }));
 }
 
-function judgeTable(guest: Guest, image: string, memory: Memory, starts: Starts): TablePartition[] {
+function judgeTable(
+  guest: Guest,
+  image: string,
+  memory: Memory,
+  starts: Starts,
+  sizes: Sizes,
+): TablePartition[] {
   expect(run('sfdisk', ['--verify', image])).toContain('No errors detected');
   if (guest.table === 'gpt') expect(run('sgdisk', ['-v', image])).toContain('No problems found');
   const table = readTable(image);
@@ -138,9 +163,10 @@ function judgeTable(guest: Guest, image: string, memory: Memory, starts: Starts)
     ...starts,
   });
   for (const { number, size, type } of memory.table) {
+    const found = table.find((entry) => entry.number === number)?.size;
+    if (number in sizes) expect(`${number}: ${found}`).toBe(`${number}: ${sizes[number]}`);
     // An extended partition only has to hold its logicals.
-    if (type !== 'f')
-      expect(table.find((entry) => entry.number === number)?.size).toBeGreaterThanOrEqual(size);
+    else if (type !== 'f') expect(found).toBeGreaterThanOrEqual(size);
   }
   return table;
 }
@@ -247,13 +273,20 @@ function hashVolume({ kind, sectors }: Volume, path: string): string {
 }
 
 function judgeFiles(guest: Guest, memory: Memory): void {
-  expect(readdirSync(guest.folder).sort()).toEqual(memory.names);
-  expect(inodesOf(guest)).toEqual(memory.inodes);
+  // Extent files behind the new end of a split disk go; nothing else does, and nothing comes.
+  const dropped = guest.extents.filter((path) => !existsSync(path));
+  expect(dropped).toEqual(guest.extents.slice(guest.extents.length - dropped.length));
+  const gone = new Set(dropped.map((path) => basename(path)));
+  expect(readdirSync(guest.folder).sort()).toEqual(memory.names.filter((name) => !gone.has(name)));
+  expect(inodesOf(guest)).toEqual(memory.inodes.slice(0, guest.extents.length - dropped.length));
   expect(allocatedBytes(guest)).toBeLessThanOrEqual(memory.allocatedBytes + memory.segments * GROWTH_BYTES);
   if (guest.form === 'raw') return;
-  const changed = changedLines(memory.descriptor, readFileSync(guest.disk, 'latin1'));
+  const isKept = (line: string) => ![...gone].some((name) => line.includes(`"${name}"`));
+  const descriptor = memory.descriptor.split('\n').filter(isKept).join('\n');
+  const changed = changedLines(descriptor, readFileSync(guest.disk, 'latin1'));
   expect(changed.map((line) => line.replace(/=.*/, ''))).toContain('CID');
-  const resized = guest.extents.reduce((sum, path) => sum + statSync(path).size, 0) !== memory.sizeBytes;
+  const there = guest.extents.slice(0, guest.extents.length - dropped.length);
+  const resized = there.reduce((sum, path) => sum + statSync(path).size, 0) !== memory.sizeBytes;
   const mayChange = resized ? /^(CID|RW |ddb\.geometry\.cylinders)/ : /^CID/;
   for (const line of changed) expect(line).toMatch(mayChange);
   run('qemu-img', ['info', guest.disk]);
@@ -266,10 +299,11 @@ export function changedLines(before: string, after: string): string[] {
   return before.split('\n').filter((line, index) => line !== lines[index]);
 }
 
-const inodesOf = ({ extents }: Guest): number[] => extents.map((path) => statSync(path).ino);
+const present = ({ extents }: Guest): string[] => extents.filter((path) => existsSync(path));
+const inodesOf = (guest: Guest): number[] => present(guest).map((path) => statSync(path).ino);
 
 function allocatedBytes(guest: Guest): number {
-  return guest.extents.reduce((sum, path) => sum + statSync(path).blocks * 512, 0);
+  return present(guest).reduce((sum, path) => sum + statSync(path).blocks * 512, 0);
 }
 
 function dataSegments(path: string): number {

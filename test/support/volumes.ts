@@ -26,6 +26,8 @@ interface VolumeWish {
   readonly hidden?: number;
   /** Bytes of random content, besides the many small things. */
   readonly contentBytes?: number;
+  /** NTFS only: bytes that are in the way while all this is written, and free afterwards. */
+  readonly fillerBytes?: number;
 }
 
 /** The driver of the host for a kind of volume. */
@@ -60,10 +62,11 @@ const FORMATTERS: Readonly<Record<VolumeKind, (path: string, wish: VolumeWish) =
 };
 
 function formatNtfs(path: string, wish: VolumeWish): void {
-  const { clusterBytes = 4096, hidden = 63, contentBytes = 0 } = wish;
+  const { clusterBytes = 4096, hidden = 63, contentBytes = 0, fillerBytes = 0 } = wish;
   const geometry = ['-p', `${hidden}`, '-H', '255', '-S', '63', '-s', '512'];
   run('mkntfs', ['-F', '-Q', '-q', '-q', '-c', `${clusterBytes}`, '-L', 'System', ...geometry, path]);
-  inMount('ntfs', path, 'rw', fillNtfs(contentBytes, clusterBytes));
+  const filled = `head -c ${fillerBytes} /dev/zero > filler\n${fillNtfs(contentBytes, clusterBytes)}\nrm filler`;
+  inMount('ntfs', path, 'rw', filled);
 }
 
 /**

@@ -4,18 +4,20 @@ import { mkdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const run = (command, args, options = {}) => execFileSync(command, args, { encoding: 'utf8', ...options });
-const START = 63;
 
-/** A flat disk with one NTFS partition at LBA 63, filled with files of mixed sizes and thinned out again. */
-export function guestWithNtfs(path, { sizeMib, usedMib, folder }) {
-  const sectors = (sizeMib - 8) * 2048 - START;
+/**
+ * A flat disk with one NTFS partition, at LBA 63 unless told, filled with files of mixed sizes and thinned out again.
+ * `fillerMib`: so much is in the way while they are written, and free afterwards, so that they lie far behind.
+ */
+export function guestWithNtfs(path, { sizeMib, usedMib, folder, start = 63, fillerMib = 0 }) {
+  const sectors = (sizeMib - 8) * 2048 - start;
   run('truncate', ['-s', `${sizeMib}M`, path]);
-  run('sfdisk', ['-q', path], { input: `label: dos\nstart=${START}, size=${sectors}, type=7, bootable\n` });
+  run('sfdisk', ['-q', path], { input: `label: dos\nstart=${start}, size=${sectors}, type=7, bootable\n` });
   const loop = run('losetup', [
     '-f',
     '--show',
     '-o',
-    `${START * 512}`,
+    `${start * 512}`,
     '--sizelimit',
     `${sectors * 512}`,
     path,
@@ -23,9 +25,12 @@ export function guestWithNtfs(path, { sizeMib, usedMib, folder }) {
   const mount = join(folder, 'mount');
   mkdirSync(mount, { recursive: true });
   try {
-    run('mkntfs', ['-q', '-f', '-F', '-p', `${START}`, loop], { stdio: 'ignore' });
+    run('mkntfs', ['-q', '-f', '-F', '-p', `${start}`, loop], { stdio: 'ignore' });
     run('ntfs-3g', [loop, mount]);
+    const filler = join(mount, 'filler');
+    run('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M', `count=${fillerMib}`, 'status=none']);
     fillWithFiles(mount, usedMib);
+    rmSync(filler);
     run('umount', [mount]);
   } finally {
     run('losetup', ['-d', loop]);

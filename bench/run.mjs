@@ -1,5 +1,5 @@
 // Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
-// Needs root and the Debian packages ntfs-3g, fdisk, time. Usage: npm run bench [-- NAME...]; NAME: align full scan scale huge
+// Needs root and the Debian packages ntfs-3g, fdisk, time. Usage: npm run bench [-- NAME...]; NAME: align full shrink scan scale huge
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ function measure(command, args, options = {}) {
   if (match === null || (result.status !== 0 && !options.anyExit)) {
     throw new Error(`${command} ${args.join(' ')}: ${result.status}\n${result.stderr}`);
   }
-  return { seconds: Number(match[1]), kib: Number(match[2]), stdout: result.stdout };
+  return { seconds: Number(match[1]), kib: Number(match[2]), stdout: result.stdout, stderr: result.stderr };
 }
 
 const vmreclaim = (...args) => measure(process.execPath, [CLI, ...args]);
@@ -36,18 +36,23 @@ function row(name, ours, peer, limit, memory) {
   rows.push({ name, ours, peer, limit, memory });
 }
 
+/** Size of the disks that are raced over. */
+const RACE_MIB = 3072;
+const ALIGN = (disk) => vmreclaim('align', disk, '-y', '--quiet');
+
 /** Alternates both sides on fresh copies of the same image; compares the medians. */
-function race(name, original, peerName, peer, limit) {
+function race(name, original, peerName, peer, limit, command = ALIGN) {
   const flat = join(folder, 'disk-flat.vmdk');
   const times = { ours: [], peer: [] };
   let peak = 0;
   const fresh = () => {
     spawnSync('cp', ['--sparse=always', original, flat]);
+    writeDescriptor(join(folder, 'disk.vmdk'), 'disk-flat.vmdk', RACE_MIB);
     spawnSync('sync');
   };
   for (let round = 0; round < ROUNDS; round++) {
     fresh();
-    const run = vmreclaim('align', join(folder, 'disk.vmdk'), '-y', '--quiet');
+    const run = command(join(folder, 'disk.vmdk'));
     times.ours.push(run.seconds);
     peak = Math.max(peak, run.kib);
     fresh();
@@ -65,19 +70,54 @@ function sfdiskMove(...flags) {
 
 function benchAlign() {
   const original = join(folder, 'used.img');
-  guestWithNtfs(original, { sizeMib: 3072, usedMib: 930, folder });
-  writeDescriptor(join(folder, 'disk.vmdk'), 'disk-flat.vmdk', 3072);
+  guestWithNtfs(original, { sizeMib: RACE_MIB, usedMib: 930, folder });
   race('align 3 GiB, NTFS 63 -> 128, 30 % used', original, 'sfdisk --move-data', sfdiskMove(), 'ratio 0.5');
   rmSync(original);
 }
 
 function benchFull() {
   const original = join(folder, 'full.img');
-  fillWithNoise(original, 3072);
-  writeDescriptor(join(folder, 'disk.vmdk'), 'disk-flat.vmdk', 3072);
+  fillWithNoise(original, RACE_MIB);
   const peer = sfdiskMove('--move-use-fsync');
   race('align 3 GiB, full, opaque', original, 'sfdisk --move-data --move-use-fsync', peer, 'ratio 1.5');
   rmSync(original);
+}
+
+/** Some 450 MiB of files behind the new end, and no move: only what ntfsresize does as well. */
+function benchShrink() {
+  const original = join(folder, 'far.img');
+  const [disk, start] = [join(folder, 'disk.vmdk'), 2048];
+  guestWithNtfs(original, { sizeMib: RACE_MIB, usedMib: 560, fillerMib: 1700, start, folder });
+  writeDescriptor(disk, 'disk-flat.vmdk', RACE_MIB);
+  const shrink = (target) => vmreclaim('shrink', target, '--size', '1=1200M', '-y', '--quiet');
+  race('shrink 3 GiB to 1.2 GiB', original, 'ntfsresize -f -s', ntfsresize(start, 1200), 'ratio 1', shrink);
+  writeDescriptor(disk, 'disk-flat.vmdk', RACE_MIB);
+  spawnSync('cp', ['--sparse=always', original, join(folder, 'disk-flat.vmdk')]);
+  const { stderr } = vmreclaim('shrink', disk, '--size', '1=1200M', '-y', '--progress', 'json');
+  row('  of which', stagesOf(stderr), '-', 'reported', '');
+  rmSync(original);
+}
+
+const ntfsresize = (start, mib) => (flat) => {
+  const place = ['-f', '--show', '-o', `${start * 512}`, flat];
+  const loop = spawnSync('losetup', place, { encoding: 'utf8' }).stdout.trim();
+  try {
+    return measure('ntfsresize', ['-f', '-s', `${mib}Mi`, loop], { input: 'y\n' });
+  } finally {
+    spawnSync('losetup', ['-d', loop]);
+  }
+};
+
+/** Where the time goes, from the progress events. */
+function stagesOf(stderr) {
+  const events = stderr.split('\n').filter((line) => line.startsWith('{"event":"progress"'));
+  const totals = new Map();
+  let last = { stage: 'planning', at: 0 };
+  for (const { why, seconds: at } of events.map((line) => JSON.parse(line))) {
+    totals.set(last.stage, (totals.get(last.stage) ?? 0) + at - last.at);
+    last = { stage: why.split(':').at(-1).trim(), at };
+  }
+  return [...totals].map(([stage, time]) => `${stage} ${seconds(time)}`).join(', ');
 }
 
 function benchScan() {
@@ -161,7 +201,7 @@ function benchHuge() {
   rmSync(flat);
 }
 
-const ALL = { align: benchAlign, full: benchFull, scan: benchScan, scale: benchScale, huge: benchHuge };
+const ALL = { align: benchAlign, full: benchFull, shrink: benchShrink, scan: benchScan, scale: benchScale, huge: benchHuge };
 const chosen = process.argv.slice(2).filter((name) => name in ALL);
 try {
   for (const name of chosen.length > 0 ? chosen : Object.keys(ALL)) {

@@ -37,10 +37,13 @@ export async function startProgress(kind: ProgressKind, quiet: boolean): Promise
   if (shown === 'none') return SILENT;
   return lines(
     shown === 'json'
-      ? (event) => toJsonLine({ event: 'progress', ...event })
+      ? (event) => toJsonLine({ event: 'progress', seconds: uptime(), ...event })
       : (event) => `${describe(event)}\n`,
   );
 }
+
+/** Seconds since the process began: tells a pipeline where the time goes. */
+const uptime = (): number => Math.round(process.uptime() * 1000) / 1000;
 
 function lines(format: (event: ProgressEvent) => string): Progress {
   let last = { why: '', at: 0 };

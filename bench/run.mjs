@@ -201,7 +201,14 @@ function benchHuge() {
   rmSync(flat);
 }
 
-const ALL = { align: benchAlign, full: benchFull, shrink: benchShrink, scan: benchScan, scale: benchScale, huge: benchHuge };
+const ALL = {
+  align: benchAlign,
+  full: benchFull,
+  shrink: benchShrink,
+  scan: benchScan,
+  scale: benchScale,
+  huge: benchHuge,
+};
 const chosen = process.argv.slice(2).filter((name) => name in ALL);
 try {
   for (const name of chosen.length > 0 ? chosen : Object.keys(ALL)) {

@@ -164,7 +164,8 @@ class Placer {
     const wanted = this.counts.get(partition.number);
     const sectorCount = wanted ?? partition.sectorCount;
     if (wanted === undefined) {
-      if (startLba === partition.startLba) return sectorCount;
+      // Packing closes gaps, and makes nothing larger.
+      if (startLba === partition.startLba || this.packs) return sectorCount;
       // What finds itself by the end of its partition must keep its size.
       if (partition.filesystem?.move.toleratesLargerPartition !== true) return sectorCount;
     }

@@ -2,6 +2,7 @@ import { damaged, type Reason, refused, unsupported, usageError } from '../core/
 import { formatSize } from '../core/size.js';
 import { GIB, MIB } from '../core/units.js';
 import type { Blocker, DiskFacts, PartitionFacts } from '../inspect/types.js';
+import { cylinderSectors } from './cylinders.js';
 import type { FreeRule, LayoutRequest } from './types.js';
 
 /** What `--free` is when nobody says: a tenth of the new size, this much at the least. */
@@ -9,6 +10,13 @@ const DEFAULT_FREE_SHARE = 0.1;
 const DEFAULT_FREE_BYTES = GIB;
 /** A rule does not change a file system by less: disks are cut to whole MiB. */
 const LEAST_CHANGE_BYTES = MIB;
+
+/** Nor by less than an end may be rounded up by: else the next run would take back what this one gave. */
+function leastChange({ geometry, sectorSize }: DiskFacts, request: LayoutRequest): number {
+  const onCylinders = request.cylinders || request.doNotAlign.length > 0;
+  const cylinder = onCylinders ? cylinderSectors(geometry) * sectorSize : 0;
+  return Math.max(LEAST_CHANGE_BYTES, request.boundaryBytes, cylinder);
+}
 
 /**
  * What rules leave alone, because firmware or the guest's recovery made it and counts on it: EFI system, Microsoft
@@ -124,10 +132,10 @@ function bySizeRule(
   requireResizable(partition, direction(command));
   if (used === null) return undefined;
   const byRule = withFree(used, free, partition);
-  if (command === 'enlarge') return byRule - today >= LEAST_CHANGE_BYTES ? byRule : undefined;
+  if (command === 'enlarge') return byRule - today >= leastChange(facts, request) ? byRule : undefined;
   const minimum = partition.resizing?.minimum ?? null;
   const target = Math.max(byRule, minimum?.technicalBytes ?? 0);
-  if (today - target < LEAST_CHANGE_BYTES) return undefined;
+  if (today - target < leastChange(facts, request)) return undefined;
   warnWhenTight(partition, target, warnings);
   return target;
 }

@@ -123,6 +123,64 @@ describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))('real Windows disk
   });
 });
 
+describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))(
+  'real Windows disks, shrunk and enlarged',
+  () => {
+    it.each([
+      ['win10-compressed-stream.raw.gz', 2048],
+      ['win10-ptrn-free-space.raw.gz', 2048],
+      ['win10-2mib-clusters.raw.gz', 4096],
+    ])(
+      '%s: to the minimum, aligned, the disk cut, and back',
+      async (name, start) => {
+        const guest = unpack('disk.img', `ntfs/${name}`);
+        const [before] = readTable(guest.disk);
+        const { size } = statSync(guest.disk);
+        await moved(guest, guest.disk, start, 'shrink', '--min', '--boundary', '1M');
+        const cut = statSync(guest.disk).size;
+        expect(cut).toBeLessThan(size / 2);
+        const [small] = readTable(guest.disk);
+        expect(cut - (start + (small?.size ?? 0)) * SECTOR).toBeLessThan(1 << 20);
+        await moved(guest, guest.disk, start, 'enlarge', '--size', `1=${before?.size}s`);
+        expect(readTable(guest.disk)[0]?.size).toBe(before?.size);
+      },
+      240_000,
+    );
+
+    it('64 GiB with two shadow copies: refused when files must move, unless they may be lost', async () => {
+      const guest = unpack('disk.img', 'ntfs/win10-64gib-two-shadow-copies.tgz');
+      const command = ['shrink', '--size', '1=2G'];
+      // Hashing 64 GiB would take minutes: the time of the last write tells as much.
+      const { mtimeMs } = statSync(guest.disk);
+      const { stderr } = await expectCli(4, ...command, guest.disk, '-y', '--json');
+      expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'ntfs-shadow-copies' } });
+      expect(statSync(guest.disk).mtimeMs).toBe(mtimeMs);
+      await moved(guest, guest.disk, 2048, ...command, '--drop-shadow-copies');
+      expect(statSync(guest.disk).size).toBe(2049 * 2 ** 20);
+    }, 240_000);
+
+    it.each([
+      ['monolithicFlat', 'monolithicFlat-flat.vmdk'],
+      ['twoGbMaxExtentFlat', 'twoGbMaxExtentFlat-f001.vmdk'],
+    ])('%s of VMware: 2 MiB smaller, and its descriptor says so', async (name, extent) => {
+      const folder = bench.newFolder();
+      const copy = 'cp "$1"/"$3"* "$2"; chmod u+w "$2"/*; gunzip "$2"/*.gz';
+      run('bash', ['-euc', copy, 'copy', join(FILES ?? '', 'vmdk'), folder, name]);
+      const disk = join(folder, `${name}.vmdk`);
+      const before = readFileSync(disk, 'latin1');
+      await moved({ folder, disk }, join(folder, extent), 128, 'shrink', '--size', '1=7M');
+      const changed = changedLines(before, readFileSync(disk, 'latin1'));
+      expect(changed.map((line) => line.replace(/ ?[=0-9].*/, ''))).toEqual([
+        'CID',
+        'RW',
+        'ddb.geometry.cylinders',
+        'ddb.longContentID',
+      ]);
+      expect(run('qemu-img', ['info', disk])).toContain(`(${8 << 20} bytes)`);
+    });
+  },
+);
+
 describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))('VMDKs made by VMware', () => {
   function vmwareFolder(): string {
     const folder = bench.newFolder();

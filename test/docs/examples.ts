@@ -130,12 +130,22 @@ export async function makeExamples(): Promise<Map<string, string>> {
       [`vmreclaim resume ${SHOWN}`, renderRunResult(result, RENDER).text],
       [`vmreclaim resume --json ${SHOWN}`, toJson(withoutPartitions(result))],
       [`vmreclaim scan --check ${SHOWN}`, await checkedScan(disk)],
+      [`vmreclaim shrink --yes --quiet --size 1=24M ${SHOWN}`, await shrunk(disk, rename)],
       ...journal,
     ];
     return new Map(examples.map(([command, text]) => [command, text.trimEnd()]));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What shrink prints when the first partition is made smaller. */
+async function shrunk(disk: string, rename: (text: string) => string): Promise<string> {
+  const sizes = [{ number: 1, sizeBytes: 24 * MIB }];
+  const wish: Wish = { request: () => layoutRequest({ command: 'shrink', sizes }), measure: () => true };
+  const done = await changeDisk(disk, wish, { dryRun: false }, services(new AbortController().signal));
+  const result: RunResult = JSON.parse(rename(JSON.stringify(runResult(done, 'shrink'))));
+  return renderRunResult(result, RENDER).text;
 }
 
 /** Partitions look as in the JSON of a scan, which the same document shows. */

@@ -5,6 +5,7 @@ import { MIB } from '../core/units.js';
 import type { BlockDevice } from '../device/types.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { sectorsBehind } from '../plan/lay-out.js';
+import { DEFAULT_RATES } from '../plan/moves.js';
 import type { Plan, PlannedFixup, PlannedResize } from '../plan/types.js';
 import { workOut } from '../program/resize.js';
 
@@ -35,12 +36,14 @@ export async function completePlan(
     found.warnings.push(...(await forgottenData(device, facts, plan.after.sizeBytes, signal)));
   }
   const relocated = found.resizes.reduce((sum, { relocatedBytes }) => sum + (relocatedBytes ?? 0), 0);
+  const seconds = plan.estimatedSeconds + relocated / DEFAULT_RATES.bytesPerSecond;
   return {
     ...plan,
     resizes: found.resizes,
     fixups: [...found.fixups, ...plan.fixups],
     warnings: [...plan.warnings, ...found.warnings],
     bytesToCopy: plan.bytesToCopy + relocated,
+    estimatedSeconds: Math.round(seconds * 10) / 10,
   };
 }
 

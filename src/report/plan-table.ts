@@ -55,7 +55,7 @@ function changeLines(plan: Plan, paint: Painter, options: RenderOptions): readon
     ...extentTable(plan, paint, options),
     '',
     ...stepTexts(plan).map((text, index) => `${index + 1}. ${text}`),
-    `copies ${formatSize(plan.bytesToCopy)} in ${counted(plan.moves.length, 'move')}, about ${formatDuration(plan.estimatedSeconds)}`,
+    `copies ${formatSize(plan.bytesToCopy)} in ${workText(plan)}, about ${formatDuration(plan.estimatedSeconds)}`,
     diskSizeText(plan),
   ];
 }
@@ -65,6 +65,14 @@ function stepTexts({ resizes, moves, disk }: Plan): string[] {
   const texts = (direction: PlannedResize['direction']) =>
     resizes.filter((resize) => resize.direction === direction).map(resizeText);
   return [...texts('shrink'), ...moves.map((move) => moveText(move, disk.sectorSize)), ...texts('enlarge')];
+}
+
+function workText({ moves, resizes }: Plan): string {
+  const parts = [
+    ...(resizes.length === 0 ? [] : [counted(resizes.length, 'resize')]),
+    ...(moves.length === 0 && resizes.length > 0 ? [] : [counted(moves.length, 'move')]),
+  ];
+  return parts.join(' and ');
 }
 
 function resizeText({

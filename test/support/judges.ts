@@ -34,6 +34,9 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   ntfscat: 'ntfs-3g',
   ntfslabel: 'ntfs-3g',
   ntfscluster: 'ntfs-3g',
+  hivexsh: 'libhivex-bin',
+  hivexml: 'libhivex-bin',
+  mcopy: 'mtools',
 };
 
 const SEARCH_PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;

@@ -24,7 +24,19 @@ const LOGICAL_END = 2 ** 32;
 /** Blocks an inode refers to: its data, or a node of its own map. */
 export interface MappedBlocks extends Blocks {
   readonly holds: 'data' | 'map';
+  /** Of data: the block of the file that the first one is. 0 for nodes. */
+  readonly logical: number;
+  /** Allocated, but never written: reads as zeros. */
+  readonly unwritten: boolean;
 }
+
+const mapNode = (block: number): MappedBlocks => ({
+  first: block,
+  count: 1,
+  holds: 'map',
+  logical: 0,
+  unwritten: false,
+});
 
 /** What walking block maps needs, and how many of its nodes it may still read. */
 export interface BlockWalk {
@@ -99,7 +111,7 @@ async function* extentNode(
     }
     from = after;
     const block = joinHalves(entry.nodeLow, entry.nodeHigh);
-    yield { first: block, count: 1, holds: 'map' };
+    yield mapNode(block);
     const child = await readNode(walk, inode, block);
     requireNodeChecksum(walk.ext, inode, child, block);
     yield* extentNode(walk, inode, child, header.depth - 1, { from: entry.logicalBlock, end: after });
@@ -116,14 +128,15 @@ function* extentLeaves(
   let next = range.from;
   for (let i = 1; i <= entries; i++) {
     const leaf = EXTENT_LEAF.decode(node, i * EXTENT_ENTRY_SIZE);
-    const count = leaf.length > EXTENT_LENGTH_MAX ? leaf.length - EXTENT_LENGTH_MAX : leaf.length;
+    const unwritten = leaf.length > EXTENT_LENGTH_MAX;
+    const count = unwritten ? leaf.length - EXTENT_LENGTH_MAX : leaf.length;
     if (count === 0 || leaf.logicalBlock < next || leaf.logicalBlock + count > range.end) {
       throw brokenMap(inode, 'extents out of order', `${next} to ${range.end}`, leaf.logicalBlock);
     }
     next = leaf.logicalBlock + count;
     const first = joinHalves(leaf.startLow, leaf.startHigh);
     requireBlocks(walk, inode, first, count);
-    yield { first, count, holds: 'data' };
+    yield { first, count, holds: 'data', logical: leaf.logicalBlock, unwritten };
   }
 }
 
@@ -159,42 +172,58 @@ function requireNodeChecksum(ext: ExtVolume, inode: Inode, node: Uint8Array, blo
 
 async function* indirectRoot(walk: BlockWalk, inode: Inode): AsyncGenerator<MappedBlocks> {
   const root = pointers(inode.map);
-  yield* direct(walk, inode, root.slice(0, DIRECT_BLOCKS));
+  yield* direct(walk, inode, root.slice(0, DIRECT_BLOCKS), 0);
+  let logical = DIRECT_BLOCKS;
   for (let level = 1; level <= INDIRECT_LEVELS; level++) {
     const block = root[DIRECT_BLOCKS - 1 + level] ?? 0;
-    if (block !== 0) yield* indirect(walk, inode, block, level, new Set());
+    const place = { level, logical };
+    if (block !== 0) yield* indirect(walk, inode, block, place, new Set());
+    logical += spanOf(walk, level);
   }
 }
+
+/** Blocks of the file that an indirect block of a level stands for. */
+const spanOf = ({ ext }: BlockWalk, level: number): number => (ext.blockBytes / 4) ** level;
 
 /** An indirect block and all below; `above` holds its ancestors: a block among them is a loop. */
 async function* indirect(
   walk: BlockWalk,
   inode: Inode,
   block: number,
-  level: number,
+  { level, logical }: { readonly level: number; readonly logical: number },
   above: ReadonlySet<number>,
 ): AsyncGenerator<MappedBlocks> {
   if (above.has(block)) throw brokenMap(inode, 'an indirect block below itself', 'no loop', block);
   const node = pointers(await readNode(walk, inode, block));
-  yield { first: block, count: 1, holds: 'map' };
+  yield mapNode(block);
   if (level === 1) {
-    yield* direct(walk, inode, node);
+    yield* direct(walk, inode, node, logical);
     return;
   }
   const path = new Set([...above, block]);
-  for (const pointer of node) if (pointer !== 0) yield* indirect(walk, inode, pointer, level - 1, path);
+  const span = spanOf(walk, level - 1);
+  for (const [index, pointer] of node.entries()) {
+    const place = { level: level - 1, logical: logical + index * span };
+    if (pointer !== 0) yield* indirect(walk, inode, pointer, place, path);
+  }
 }
 
-/** Pointers to data as stretches: neighbours are joined. */
-function* direct(walk: BlockWalk, inode: Inode, list: ArrayLike<number>): Generator<MappedBlocks> {
-  let run = { first: 0, count: 0, holds: 'data' as const };
-  for (const block of Array.from(list)) {
+/** Pointers to data as stretches: neighbours are joined. `logical`: the block of the file the first one is for. */
+function* direct(
+  walk: BlockWalk,
+  inode: Inode,
+  list: readonly number[],
+  logical: number,
+): Generator<MappedBlocks> {
+  let run = { first: 0, count: 0, logical: 0, holds: 'data' as const, unwritten: false };
+  for (const [index, block] of list.entries()) {
     if (block === 0) continue;
     requireBlocks(walk, inode, block, 1);
-    if (run.count > 0 && run.first + run.count === block) run.count++;
+    const follows = run.first + run.count === block && run.logical + run.count === logical + index;
+    if (run.count > 0 && follows) run.count++;
     else {
       if (run.count > 0) yield run;
-      run = { first: block, count: 1, holds: 'data' };
+      run = { ...run, first: block, count: 1, logical: logical + index };
     }
   }
   if (run.count > 0) yield run;

@@ -146,6 +146,13 @@ export const EXTENT_INDEX = defineLayout('ext extent index', EXTENT_ENTRY_SIZE, 
   nodeHigh: { at: 8, type: u16le },
 });
 
+/** The fixed part of a directory entry; the name follows, and `length` leads to the next entry. */
+export const DIRECTORY_ENTRY = defineLayout('ext directory entry', 8, {
+  inode: { at: 0, type: u32le },
+  length: { at: 4, type: u16le },
+  nameLength: { at: 6, type: u8 },
+});
+
 /** First block of a journal, big-endian (include/linux/jbd2.h). */
 export const JOURNAL_MAGIC = 0xc03b3998;
 

@@ -1,4 +1,4 @@
-import { ascii, u8, u16le, u32le } from '../../codec/fields.js';
+import { ascii, bytes, u8, u16le, u32le } from '../../codec/fields.js';
 import { defineLayout } from '../../codec/layout.js';
 
 /** FAT as in Microsoft's "FAT32 File System Specification" 1.03 (fatgen103), sections "Boot Sector and BPB" and after. */
@@ -49,7 +49,20 @@ export const DIRECTORY_ENTRY_SIZE = 32;
 export const DIRECTORY_ENTRY = defineLayout('FAT directory entry', DIRECTORY_ENTRY_SIZE, {
   name: { at: 0, type: ascii(11) },
   attributes: { at: 11, type: u8 },
+  clusterHigh: { at: 20, type: u16le },
+  clusterLow: { at: 26, type: u16le },
+  size: { at: 28, type: u32le },
 });
+/** A piece of a long name: 13 UTF-16 units in three places; pieces stand in front of the short entry, last one first. */
+export const LONG_NAME = defineLayout('FAT long name entry', DIRECTORY_ENTRY_SIZE, {
+  order: { at: 0, type: u8 },
+  first: { at: 1, type: bytes(10) },
+  checksum: { at: 13, type: u8 },
+  second: { at: 14, type: bytes(12) },
+  third: { at: 28, type: bytes(4) },
+});
+/** Order of the piece that comes first on the disk. */
+export const LONG_NAME_LAST = 0x40;
 export const ENTRY_END = 0x00;
 export const ENTRY_DELETED = 0xe5;
 export const ATTRIBUTE_LABEL = 0x08;

@@ -27,6 +27,9 @@ const SMALL_BLOCK_UNIT = 512;
 /** A child's VCN stands in the last eight bytes of its entry. */
 const CHILD_VCN_BYTES = 8;
 
+/** The upper-case form of a UTF-16 unit. */
+export type UpCase = (unit: number) => number;
+
 /** One entry of an index. The last one of a node has no name. */
 interface Entry {
   readonly view: DataView;
@@ -63,16 +66,17 @@ export class Directory {
   }
 
   /**
-   * The file of that name, or undefined. `name` is ASCII and is found in any case; with ASCII names the order of
-   * the tree does not depend on the volume's $UpCase table.
+   * The file of that name, or undefined. Letter case is ignored as `upCase` says, which is the volume's own
+   * ($UpCase); without it `name` is ASCII, with which the order of the tree does not depend on that table.
    */
-  async find(name: string): Promise<RecordReference | undefined> {
-    const wanted = name.toUpperCase();
+  async find(name: string, upCase: UpCase = asciiUpCase): Promise<RecordReference | undefined> {
+    const wanted = Array.from({ length: name.length }, (_, index) => upCase(name.charCodeAt(index)));
+    const order = (entry: Entry): number => compareNames(entry, wanted, upCase);
     let entries = this.root;
     for (let depth = 0; depth < MAX_DEPTH; depth++) {
-      const entry = entries.find((candidate) => candidate.isLast || compareNames(candidate, wanted) >= 0);
+      const entry = entries.find((candidate) => candidate.isLast || order(candidate) >= 0);
       if (entry === undefined) return undefined;
-      if (!entry.isLast && compareNames(entry, wanted) === 0) {
+      if (!entry.isLast && order(entry) === 0) {
         return readReference(entry.view, entry.at + INDEX_ENTRY.file);
       }
       if (entry.child === undefined) return undefined;
@@ -163,15 +167,16 @@ function nameFits(view: DataView, at: number, end: number): boolean {
 const readVcn = (view: DataView, at: number): number =>
   view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 
-/** Order of an entry's name and `upper`, as upper-case UTF-16 units; only ASCII letters are folded. */
-function compareNames(entry: Entry, upper: string): number {
+/** Order of an entry's name and `wanted`, which is in upper case, as UTF-16 units. */
+function compareNames(entry: Entry, wanted: readonly number[], upCase: UpCase): number {
   const nameAt = entry.at + INDEX_ENTRY.key + FILE_NAME.name;
   const length = entry.view.getUint8(entry.at + INDEX_ENTRY.key + FILE_NAME.nameLength);
-  for (let index = 0; index < Math.min(length, upper.length); index++) {
-    const difference = upperUnit(entry.view.getUint16(nameAt + index * 2, true)) - upper.charCodeAt(index);
+  for (let index = 0; index < Math.min(length, wanted.length); index++) {
+    const unit = upCase(entry.view.getUint16(nameAt + index * 2, true));
+    const difference = unit - (wanted[index] ?? 0);
     if (difference !== 0) return difference;
   }
-  return length - upper.length;
+  return length - wanted.length;
 }
 
-const upperUnit = (unit: number): number => (unit >= 0x61 && unit <= 0x7a ? unit - 0x20 : unit);
+const asciiUpCase: UpCase = (unit) => (unit >= 0x61 && unit <= 0x7a ? unit - 0x20 : unit);

@@ -63,6 +63,7 @@ export const ATTRIBUTE_TYPE = {
   indexRoot: 0x90,
   indexAllocation: 0xa0,
   bitmap: 0xb0,
+  reparsePoint: 0xc0,
   end: 0xffff_ffff,
 } as const;
 
@@ -175,4 +176,5 @@ export const RECORD = {
   root: 5,
   bitmap: 6,
   badClusters: 8,
+  upCase: 10,
 } as const;

@@ -53,6 +53,11 @@ export class FileRecord {
     return record;
   }
 
+  /** A record of bytes whose fix-ups are undone already, as those of another record are. */
+  static unstamped(bytes: Uint8Array, number: number, offset: number): FileRecord {
+    return new FileRecord(bytes, number, offset);
+  }
+
   get name(): string {
     return `FILE record ${this.number}`;
   }

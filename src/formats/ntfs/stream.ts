@@ -1,4 +1,5 @@
-import { damaged, internalError, unsupported } from '../../core/errors.js';
+import { damaged, internalError, refused, unsupported } from '../../core/errors.js';
+import type { ByteRange } from '../../core/range.js';
 import type { Reader } from '../../device/types.js';
 import { COMPRESSED_MASK, ENCRYPTED } from './layout.js';
 import { HOLE } from './mapping-pairs.js';
@@ -111,6 +112,34 @@ export class AttributeStream implements Reader {
       target.set(await reader.readAt(run.lcn * clusterBytes + skip, length, signal), targetAt);
     }
     return length;
+  }
+
+  /**
+   * The bytes of the volume that hold [at, at + length), in order. Unsupported when they are stored otherwise
+   * (resident, compressed, encrypted), Refused for holes and what lies behind the initialized size.
+   */
+  places(at: number, length: number): ByteRange[] {
+    if (this.isResident || !this.isPlain) {
+      throw unsupported('ntfs-stream', `${this.label} is not stored as plain clusters`);
+    }
+    if (at < 0 || at + length > this.initializedBytes) throw this.noPlace(at);
+    const { clusterBytes } = this.source;
+    const found: ByteRange[] = [];
+    for (let done = 0; done < length; ) {
+      const run = this.runs.at(this.runs.indexOf(Math.floor((at + done) / clusterBytes)));
+      if (run.lcn === HOLE) throw this.noPlace(at + done);
+      const skip = at + done - run.vcn * clusterBytes;
+      const piece = Math.min(run.length * clusterBytes - skip, length - done);
+      found.push({ at: run.lcn * clusterBytes + skip, length: piece });
+      done += piece;
+    }
+    return found;
+  }
+
+  private noPlace(at: number) {
+    return refused('ntfs-stream', `${this.label} has no clusters at byte ${at}`, {
+      hint: 'copy the file to a new one inside the guest and put that in its place',
+    });
   }
 
   /** Where a byte of the stream is on the volume; 0 where it has no place. For messages. */

@@ -25,9 +25,10 @@ module.exports = {
     may('backends', ['device'], 'A backend offers Store and StoreFile and nothing else.'),
     may('formats', ['codec', 'device/types'], 'Formats read through Reader and return operations: no devices.'),
     may('disk', ['codec', 'device', 'formats'], 'Opening a disk knows stores and descriptors, not its content.'),
-    may('inspect', ['codec', 'device', 'disk', 'formats'], 'Inspect makes facts; plans are made of facts.'),
-    may('plan', ['formats', 'inspect', 'disk/types'], 'The planner is pure: put what it needs into DiskFacts.'),
-    may('program', ['device', 'disk', 'formats', 'inspect', 'plan'], 'The compiler ends where execution begins.'),
+    may('boot', ['codec', 'device/types', 'formats'], 'What a guest finds by position is read through Readers: pass in facts and places.'),
+    may('inspect', ['boot', 'codec', 'device', 'disk', 'formats'], 'Inspect makes facts; plans are made of facts.'),
+    may('plan', ['boot/reference', 'boot/types', 'formats', 'inspect', 'disk/types'], 'The planner is pure: put what it needs into DiskFacts.'),
+    may('program', ['boot', 'device', 'disk', 'formats', 'inspect', 'plan'], 'The compiler ends where execution begins.'),
     may(
       'execute',
       ['codec', 'device', 'disk/names', 'inspect/types', 'plan/types', 'program'],
@@ -55,7 +56,7 @@ module.exports = {
       name: 'pure-layers',
       severity: 'error',
       comment: 'No node: module here: take a Reader, or an argument. Only codec may use node:zlib, for CRC-32.',
-      from: { path: '^src/(core|codec|formats|device|disk|inspect|plan|program|execute|verify|report|app)/' },
+      from: { path: '^src/(core|codec|formats|device|disk|boot|inspect|plan|program|execute|verify|report|app)/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?zlib$' },
     },
     {

@@ -50,7 +50,7 @@ async function scanOne(
   try {
     const source = await openSource(store, path, { ...options, folders });
     const { signal, deep = false } = options;
-    const facts = await inspectSource(source, { signal, deep });
+    const facts = await inspectSource(source, { signal, deep, guest: true });
     // The raw table sectors are for edits; a scan of thousands of disks need not keep them.
     return { facts: { ...facts, mbr: null, gpt: null } };
   } catch (error) {

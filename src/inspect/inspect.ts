@@ -5,6 +5,7 @@ import { windowReader } from '../device/window.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { gptTypeName } from '../formats/gpt/index.js';
 import { mbrTypeName } from '../formats/mbr/index.js';
+import { bootOf, guestOf } from './boot.js';
 import { bootGapEnd } from './boot-gap.js';
 import { foreignReasons } from './foreign.js';
 import { probeFilesystem } from './registry.js';
@@ -19,6 +20,8 @@ export interface InspectOptions {
   readonly measure?: (partition: { readonly number: number }) => boolean;
   /** Every volume is walked, and what is found is listed. */
   readonly deep?: boolean;
+  /** Also look what operating system is on it. */
+  readonly guest?: boolean;
   readonly signal?: AbortSignal;
 }
 
@@ -36,7 +39,7 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
   }
   const foreign = [...tables.unsupported, ...(await foreignReasons(device, tables))];
   const gapEnd = options.forChange === true ? await bootGapEnd(device, tables) : 1;
-  return {
+  const known = {
     ...describeSource(source),
     sizeBytes: device.sizeBytes,
     sectorSize: tables.sectorSize,
@@ -55,6 +58,11 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
     ...stateOf(source.reasons, tables, foreign),
     warnings: [...source.warnings, ...tables.warnings],
   };
+  return {
+    ...known,
+    guest: options.guest === true ? await guestOf(device, known) : null,
+    boot: options.forChange === true ? await bootOf(device, known) : [],
+  };
 }
 
 /** Facts of a disk whose bytes are not looked at: a sparse format, a descriptor that cannot be used. */
@@ -69,6 +77,8 @@ export function factsWithoutContent(source: DiskSource): DiskFacts {
     geometry: { heads: 255, sectorsPerTrack: 63 },
     usable: { first: lba(1), end: lba(Math.floor(source.sizeBytes / 512)) },
     partitions: [],
+    guest: null,
+    boot: [],
     identity: { sizeBytes: source.sizeBytes, contentId: null, diskId: null, tableChecksum: 0 },
     state: source.reasons.some(({ code }) => code === 'interrupted') ? 'interrupted' : 'refused',
     reasons: source.reasons,

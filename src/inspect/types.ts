@@ -1,3 +1,5 @@
+import type { GuestFacts } from '../boot/guest.js';
+import type { BootReference } from '../boot/types.js';
 import type { Reason } from '../core/errors.js';
 import type { Lba } from '../core/units.js';
 import type { VmFacts } from '../disk/types.js';
@@ -57,6 +59,10 @@ export interface DiskFacts {
   /** Sectors partitions may occupy: [first, end). */
   readonly usable: { readonly first: Lba; readonly end: Lba };
   readonly partitions: readonly PartitionFacts[];
+  /** The operating system on it; null where none was recognised, or nobody looked. */
+  readonly guest: GuestFacts | null;
+  /** What its guest finds by position; empty unless inspected for a change. */
+  readonly boot: readonly BootReference[];
   readonly identity: DiskIdentity;
   readonly vm: VmFacts | null;
   /** Change tracking is on: it must be dropped by a change. */

@@ -59,6 +59,14 @@ export interface DeepDocument {
   readonly blocker: ReasonDocument | null;
 }
 
+/** The operating system on a disk. */
+export interface GuestDocument {
+  readonly os: 'windows' | 'linux';
+  readonly name: string | null;
+  readonly version: string | null;
+  readonly partition: number;
+}
+
 export interface DiskDocument {
   readonly path: string;
   readonly createType: string;
@@ -67,6 +75,7 @@ export interface DiskDocument {
   readonly sectorSize: number;
   readonly table: DiskFacts['table'];
   readonly vm: { readonly name: string; readonly guestOs: string | null; readonly path: string } | null;
+  readonly guest: GuestDocument | null;
   readonly state: DiskFacts['state'];
   readonly reasons: readonly ReasonDocument[];
   readonly partitions: readonly PartitionDocument[];
@@ -148,6 +157,7 @@ export function diskDocument(facts: DiskFacts, boundaryBytes: number): DiskDocum
     sectorSize: facts.sectorSize,
     table: facts.table,
     vm: vm === null ? null : { name: vm.name, guestOs: vm.guestOs, path: vm.path },
+    guest: facts.guest,
     state: facts.state,
     reasons: facts.reasons.map(reasonDocument),
     partitions: partitionDocuments(facts, boundaryBytes),

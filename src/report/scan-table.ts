@@ -8,6 +8,7 @@ import { partitionTable } from './partition-table.js';
 import { findingsOf, RECLAIM_FINDING_BYTES, scanExitCode } from './scan-check.js';
 import {
   type DiskDocument,
+  type GuestDocument,
   type ScanDocument,
   type ScanInput,
   scanDocument,
@@ -122,12 +123,19 @@ function headingLines(disk: DiskDocument, paint: Painter, width: number): readon
     TABLE_NAMES[disk.table],
     paint.text(disk.createType),
     ...(disk.vm === null ? [] : [`VM ${paint.text(disk.vm.name)}`]),
+    ...(disk.guest === null ? [] : [guestText(disk.guest, paint)]),
     stateText(disk, paint),
   ];
   return [
     ...wrapText(paint.strong(paint.text(disk.path)), width, '  '),
     ...wrapText(items.join(', '), width, '  '),
   ];
+}
+
+function guestText({ os, name, version }: GuestDocument, paint: Painter): string {
+  const said = paint.text(name ?? (os === 'windows' ? 'Windows' : 'Linux'));
+  // A Linux has its version in its name.
+  return version === null || os === 'linux' ? said : `${said} (${paint.text(version)})`;
 }
 
 const TABLE_NAMES: Readonly<Record<DiskDocument['table'], string>> = {

@@ -107,6 +107,8 @@ export function diskFacts(
       end: lba(gpt === null ? sectors : gpt.lastUsable + 1),
     },
     partitions: parts.map((part) => partitionFacts(part, table)),
+    guest: null,
+    boot: [],
     identity: { sizeBytes, contentId: '12345678', diskId: '00c0ffee', tableChecksum: 7 },
     vm: null,
     changeTracking: false,

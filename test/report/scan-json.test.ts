@@ -10,6 +10,7 @@ const BOUNDARY = 65536;
 describe('scanDocument', () => {
   it('is the JSON of docs/cli.md, key by key and in its order', () => {
     const facts = disk({
+      guest: { os: 'windows', name: 'Windows 7 Ultimate', version: '6.1.7601', partition: 1 },
       state: 'refused',
       reasons: [{ code: 'snapshot-chain', message: 'The disk has a snapshot.', hint: 'Consolidate it.' }],
       partitions: [partition()],
@@ -27,6 +28,7 @@ describe('scanDocument', () => {
           sectorSize: 512,
           table: 'mbr',
           vm: { name: 'demo', guestOs: 'winxppro', path: '/vms/demo/demo.vmx' },
+          guest: { os: 'windows', name: 'Windows 7 Ultimate', version: '6.1.7601', partition: 1 },
           state: 'refused',
           reasons: [{ code: 'snapshot-chain', message: 'The disk has a snapshot.' }],
           partitions: [

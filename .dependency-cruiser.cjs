@@ -36,8 +36,8 @@ module.exports = {
     ),
     may('verify', ['device', 'inspect', 'plan'], 'Verify compares a promise with facts.'),
     may('report', ['inspect', 'plan'], 'Renderers take values: pass them in.'),
-    may('app', ['backends', 'device', 'disk', 'execute', 'formats', 'inspect', 'plan', 'program', 'report', 'verify'], 'A use case knows no terminal: use Services.'),
-    may('cli', ['app', 'inspect/types', 'plan', 'report'], 'The command line calls app and renders with report.'),
+    may('app', ['backends', 'boot/types', 'device', 'disk', 'execute', 'formats', 'inspect', 'plan', 'program', 'report', 'verify'], 'A use case knows no terminal: use Services.'),
+    may('cli', ['app', 'boot/types', 'inspect/types', 'plan', 'report'], 'The command line calls app and renders with report.'),
     {
       name: 'formats-apart',
       severity: 'error',

@@ -1,3 +1,4 @@
+import { BOOT_FIXUPS } from '../boot/types.js';
 import type { Reason } from '../core/errors.js';
 import { NOTHING_DONE } from '../execute/slots.js';
 import type { Counters } from '../execute/types.js';
@@ -33,12 +34,16 @@ export function outcome(parts: Parts & { services: Services; began: number }): O
     runId: parts.runId ?? null,
     counters: parts.counters ?? NOTHING_DONE,
     // What was really written to volumes, then what the plan says about table and files.
-    fixups: [...(parts.fixups ?? []), ...plan.fixups.filter(({ partition }) => partition === null)],
+    fixups: [...(parts.fixups ?? []), ...plan.fixups.filter(isOfTheTable)],
     warnings: uniqueByCode([...plan.warnings, ...(parts.warnings ?? [])]),
     seconds: Math.round(services.now() - began) / 1000,
     peakMemoryBytes: services.peakMemoryBytes(),
   };
 }
+
+/** What the compiler has no word on: tables and files. */
+const isOfTheTable = ({ kind, partition }: PlannedFixup): boolean =>
+  partition === null && !BOOT_FIXUPS.some((name) => name === kind);
 
 function uniqueByCode(reasons: readonly Reason[]): Reason[] {
   return [...new Map(reasons.map((reason) => [`${reason.code} ${reason.message}`, reason])).values()];

@@ -7,6 +7,7 @@ import {
   type PlanFlags,
   type ScanFlags,
   targetArgument,
+  withBootOption,
   withBoundary,
   withChangeOptions,
   withCommonOptions,
@@ -86,7 +87,7 @@ function addEnlarge(program: Command, around: Surroundings): void {
 }
 
 function addMoveExtents(program: Command, around: Surroundings): void {
-  withBoundary(withChangeOptions(program.command('move-extents <disk>')))
+  withBootOption(withBoundary(withChangeOptions(program.command('move-extents <disk>'))))
     .description('move partitions to where a plan or --to says')
     .option('--plan <file>', 'a plan saved with: vmreclaim plan --json -o FILE')
     .option('--to <n=lba>', 'where partition N shall start (repeatable)', targetArgument)

@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { BOOT_FIXUPS, type BootFixup } from '../boot/types.js';
 import { VmreclaimError } from '../core/errors.js';
 import { parseSize } from '../core/size.js';
 import { isPowerOfTwo, KIB, MIB } from '../core/units.js';
@@ -23,6 +24,7 @@ export interface LayoutFlags {
   readonly dropShadowCopies?: boolean;
   readonly scheduleChkdsk?: boolean;
   readonly allocate?: 'sparse' | 'full';
+  readonly skipBootFixups?: BootFixup[];
   readonly boundary: number;
   readonly cylinders?: boolean;
   readonly doNotAlign?: number[];
@@ -49,6 +51,7 @@ export interface MoveFlags extends ChangeFlags {
   readonly boundary: number;
   readonly plan?: string;
   readonly to?: { number: number; startLba: number }[];
+  readonly skipBootFixups?: BootFixup[];
   readonly grow?: boolean;
 }
 
@@ -108,9 +111,26 @@ export function withBoundary(command: Command): Command {
   );
 }
 
+/** For commands that move partitions. */
+export function withBootOption(command: Command): Command {
+  return command.option(
+    '--skip-boot-fixups <name,...>',
+    `leave as it is what the guest finds by position: ${BOOT_FIXUPS.join(', ')}`,
+    fixupsArgument,
+  );
+}
+
+/** `bcd,grub` or several of the option. */
+export function fixupsArgument(text: string, before: BootFixup[] = []): BootFixup[] {
+  const names = text.split(',').map((name) => BOOT_FIXUPS.find((known) => known === name));
+  const known = names.flatMap((name) => name ?? []);
+  if (known.length === names.length) return [...before, ...known];
+  throw new InvalidArgumentError(`Names, separated by commas, of ${BOOT_FIXUPS.join(', ')}.`);
+}
+
 /** Options that say what the layout shall be. */
 export function withLayoutOptions(command: Command): Command {
-  return withBoundary(command)
+  return withBootOption(withBoundary(command))
     .option('--cylinders', 'align to cylinder boundaries instead')
     .option('--do-not-align <n,...>', 'partitions that are not aligned', numbersArgument)
     .option('--partition <n,...>', 'align (shrink, enlarge: resize) only these partitions', numbersArgument)

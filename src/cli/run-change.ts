@@ -39,6 +39,7 @@ function layoutWish(command: PlanFor, flags: LayoutFlags): Wish {
     dropShadowCopies: flags.dropShadowCopies === true,
     scheduleChkdsk: flags.scheduleChkdsk === true,
     allocate: flags.allocate ?? 'sparse',
+    skipBootFixups: flags.skipBootFixups ?? [],
   });
   const isNamed = (number: number) => sizes.some((size) => size.number === number || size.number === null);
   const byRule = (number: number) => free !== null && (only.length === 0 || only.includes(number));
@@ -86,15 +87,19 @@ async function moveRequest(flags: MoveFlags): Promise<(facts: DiskFacts) => Layo
   if ((flags.plan === undefined) === (flags.to === undefined)) {
     throw usageError('move-target', 'move-extents needs either --plan FILE or --to N=LBA');
   }
+  const { skipBootFixups = [] } = flags;
   if (flags.plan !== undefined) {
     // The validator is a third of all code: loaded only for this.
     const { parsePlan } = await import('../plan/plan-file.js');
     const plan = parsePlan(await readPlanFile(flags.plan));
-    return (facts) => requestFromPlan(plan, facts);
+    return (facts) => {
+      const request = requestFromPlan(plan, facts);
+      return { ...request, skipBootFixups: [...request.skipBootFixups, ...skipBootFixups] };
+    };
   }
   const targets = (flags.to ?? []).map((target) => ({ ...target, sectorCount: null, ebrLba: null }));
   const { boundary: boundaryBytes, grow = false } = flags;
-  return () => layoutRequest({ command: 'move-extents', boundaryBytes, targets, grow });
+  return () => layoutRequest({ command: 'move-extents', boundaryBytes, targets, grow, skipBootFixups });
 }
 
 async function readPlanFile(path: string): Promise<string> {

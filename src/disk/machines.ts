@@ -12,6 +12,8 @@ export interface MachineLinks {
   readonly machines: readonly Machine[];
   /** Names of the disk's snapshots that machines use. */
   readonly deltas: readonly string[];
+  /** Names of the other disks of the first machine. */
+  readonly otherDisks: readonly string[];
   readonly reasons: readonly Reason[];
   /** Does a file of a machine (swap, suspended state, snapshot list) stand for this disk's machine? */
   concerns(file: MachineFile): boolean;
@@ -26,13 +28,14 @@ export async function machineLinks(subject: Subject): Promise<MachineLinks> {
   return {
     machines,
     deltas: delta.map(({ fileName }) => fileName),
+    otherDisks: await otherDisks(subject, machines[0], delta),
     reasons: [...reasons, ...sharedReasons(machines, direct), ...damagedReasons(subject)],
     concerns: ({ owner }) => owner === null || owner.vmx === null || machines.includes(owner),
   };
 }
 
 /** What the report shows of the machine; the first one when several use the disk. */
-export function vmFacts({ machines }: MachineLinks): VmFacts | null {
+export function vmFacts({ machines, otherDisks: others }: MachineLinks): VmFacts | null {
   const [machine] = machines;
   if (machine === undefined) return null;
   const { vmx, stem, path } = machine;
@@ -41,7 +44,22 @@ export function vmFacts({ machines }: MachineLinks): VmFacts | null {
     name: cleanText(vmx?.displayName ?? stem),
     guestOs: guestOs === '' ? null : guestOs,
     path,
+    otherDisks: others.map(cleanText),
   };
+}
+
+async function otherDisks(
+  subject: Subject,
+  machine: Machine | undefined,
+  deltas: readonly Attachment[],
+): Promise<string[]> {
+  const own = new Set(deltas.map(({ fileName }) => fileName));
+  const found: string[] = [];
+  for (const { fileName } of machine?.vmx?.disks ?? []) {
+    const folder = subject.store.folderOf(machine?.path ?? '');
+    if (!own.has(fileName) && !(await meansDisk(subject, folder, fileName))) found.push(fileName);
+  }
+  return found;
 }
 
 async function attachmentsTo(subject: Subject): Promise<Attachment[]> {

@@ -17,6 +17,8 @@ export interface VmFacts {
   readonly name: string;
   readonly guestOs: string | null;
   readonly path: string;
+  /** Names of its other disks, as the .vmx has them. */
+  readonly otherDisks: readonly string[];
 }
 
 /** A disk found at a path, before its content is looked at. */

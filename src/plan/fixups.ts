@@ -2,7 +2,7 @@ import type { Reason } from '../core/errors.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { isChanged, placeOf } from './check.js';
 import type { Places } from './place.js';
-import type { PlannedFixup, PlannedMove } from './types.js';
+import type { PlannedFixup } from './types.js';
 
 /** File systems that keep the start of their partition in the boot sector. */
 const KEEPS_HIDDEN_SECTORS = new Set(['ntfs', 'fat12', 'fat16', 'fat32', 'exfat']);
@@ -59,17 +59,8 @@ function fileFixups(facts: DiskFacts, sizeBytes: number): PlannedFixup[] {
 }
 
 /** What the operator should know before saying yes. */
-export function plannedWarnings(facts: DiskFacts, moves: readonly PlannedMove[]): Reason[] {
+export function plannedWarnings(facts: DiskFacts): Reason[] {
   const warnings = [...facts.warnings];
-  const movesNtfs = moves.some(({ number }) => kindOf(facts, number) === 'ntfs');
-  if (facts.table === 'mbr' && movesNtfs) {
-    warnings.push({
-      code: 'windows-boot-entries',
-      message:
-        'Windows on an MBR disk finds its volumes by disk signature and byte offset: BCD, MountedDevices and ReAgent.xml still name the old offset',
-      hint: 'keep a Windows installation disk at hand (bootrec /rebuildbcd), or do not align the system partition yet',
-    });
-  }
   if (facts.changeTracking) {
     warnings.push({
       code: 'change-tracking-reset',
@@ -78,8 +69,4 @@ export function plannedWarnings(facts: DiskFacts, moves: readonly PlannedMove[])
     });
   }
   return warnings;
-}
-
-function kindOf(facts: DiskFacts, number: number): string | undefined {
-  return facts.partitions.find((partition) => partition.number === number)?.filesystem?.kind;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { BOOT_FIXUPS } from '../boot/types.js';
 import { usageError } from '../core/errors.js';
 import type { Plan } from './types.js';
 
@@ -44,6 +45,7 @@ const request = z.object({
   dropShadowCopies: z.boolean(),
   scheduleChkdsk: z.boolean(),
   allocate: z.enum(['sparse', 'full']),
+  skipBootFixups: z.array(z.enum(BOOT_FIXUPS)),
 });
 
 const resize = z.object({ number: count, toBytes: count });

@@ -2,6 +2,7 @@ import { usageError } from '../core/errors.js';
 import { lba } from '../core/units.js';
 import { isAligned } from '../inspect/alignment.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
+import { planBoot } from './boot.js';
 import { checkDiskState, checkPlaces, isChanged, placeOf } from './check.js';
 import { plannedFixups, plannedWarnings } from './fixups.js';
 import { layOut, withSize } from './lay-out.js';
@@ -26,7 +27,8 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
   if (status === 'change') checkPlaces(withSize(facts, sizeBytes), places, resizes);
   const moves = planMoves(facts, places, rates);
   const after = layoutOf(facts, places, sizeBytes, request.boundaryBytes);
-  const warnings = status === 'change' ? plannedWarnings(facts, moves) : [...facts.warnings];
+  const boot = planBoot(facts, places, request);
+  const warnings = status === 'change' ? plannedWarnings(facts) : [...facts.warnings];
   return {
     formatVersion: 1,
     command: request.command,
@@ -43,8 +45,8 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
     after,
     resizes,
     moves,
-    fixups: status === 'change' ? plannedFixups(facts, places, sizeBytes) : [],
-    warnings: [...warnings, ...targets.warnings],
+    fixups: status === 'change' ? [...plannedFixups(facts, places, sizeBytes), ...boot.fixups] : [],
+    warnings: [...warnings, ...boot.warnings, ...targets.warnings],
     bytesToCopy: sum(moves.map(({ bytesToCopy }) => bytesToCopy)),
     savedBytes: facts.sizeBytes - sizeBytes,
     estimatedSeconds: Math.round(sum(moves.map(({ estimatedSeconds }) => estimatedSeconds)) * 10) / 10,

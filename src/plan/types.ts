@@ -1,3 +1,4 @@
+import type { BootFixup } from '../boot/types.js';
 import type { Reason } from '../core/errors.js';
 import { KIB, type Lba } from '../core/units.js';
 import type { DiskIdentity, PartitionKind } from '../inspect/types.js';
@@ -45,6 +46,8 @@ export interface LayoutRequest {
   readonly scheduleChkdsk: boolean;
   /** New bytes of a disk that grows: holes where the store has them, or written zeros. */
   readonly allocate: 'sparse' | 'full';
+  /** What the guest finds by position and what is left as it is all the same. */
+  readonly skipBootFixups: readonly BootFixup[];
 }
 
 /** A request that changes nothing: what is not named in `wish` stays. */
@@ -64,6 +67,7 @@ export function layoutRequest(wish: Partial<LayoutRequest> & Pick<LayoutRequest,
     dropShadowCopies: false,
     scheduleChkdsk: false,
     allocate: 'sparse',
+    skipBootFixups: [],
     ...rest,
   };
 }

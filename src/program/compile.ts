@@ -1,4 +1,4 @@
-import { internalError, type Reason } from '../core/errors.js';
+import { internalError } from '../core/errors.js';
 import { type ByteRange, complement, intersection, mergeRanges, rangeEnd } from '../core/range.js';
 import { KIB, lba, MIB } from '../core/units.js';
 import type { BlockDevice, Reader } from '../device/types.js';
@@ -6,20 +6,16 @@ import { windowReader } from '../device/window.js';
 import type { VolumeMove } from '../formats/types.js';
 import { probeFilesystem, type RecognisedVolume } from '../inspect/registry.js';
 import { sectorsBehind } from '../plan/lay-out.js';
-import type { LayoutPartition, Plan, PlannedFixup, PlannedMove, PlannedResize } from '../plan/types.js';
+import type { Plan, PlannedMove, PlannedResize } from '../plan/types.js';
+import { bootPhases } from './boot.js';
 import type { CompileInput } from './compile-input.js';
+import { type CompileNotes, partitionOf } from './compile-notes.js';
 import { finishPhases, hidePhases } from './files.js';
 import { type MoveJob, movePhases } from './move.js';
 import { type LeftBehind, releasePhases } from './release.js';
 import { type ResizeJob, resizePhases, workOut } from './resize.js';
 import { tablePhases } from './tables.js';
 import type { Operation, Phase } from './types.js';
-
-/** What compiling found out on the way, for the report. */
-export interface CompileNotes {
-  readonly fixups: PlannedFixup[];
-  readonly warnings: Reason[];
-}
 
 /**
  * The program of a plan, phase by phase; nothing is held whole. Order:
@@ -30,7 +26,8 @@ export interface CompileNotes {
  *     enlarge the disk
  *     move the partitions, give back what they left inside, patch their boot sectors
  *     enlarge volumes at their new places
- *     partition tables, clear what was left behind, cut the disk
+ *     patch what the guest finds by position: registry, boot configuration, boot loaders
+ *     partition tables, the boot loader beside them, clear what was left behind, cut the disk
  *     (here the result is verified) adapt the descriptor and put it back
  *
  * Tables come after the data: a half-moved partition is wrong under either table, and the hidden descriptor keeps
@@ -43,7 +40,10 @@ export async function* compile(input: CompileInput, notes: CompileNotes): AsyncG
   if (plan.after.sizeBytes > plan.before.sizeBytes) yield* growPhases(plan);
   yield* movingPhases(input, notes);
   yield* enlargePhases(input, notes);
+  const boot = await bootPhases(input, notes);
+  yield* boot.volumes;
   yield* tablePhases(input);
+  yield* boot.disk;
   const vacated = vacatedRanges(input);
   if (vacated.length > 0) yield change('clear what was left behind', vacated);
   if (plan.after.sizeBytes < plan.before.sizeBytes) {
@@ -218,13 +218,6 @@ function volumeMove({ facts, plan }: CompileInput, number: number): VolumeMove {
     oldEbr: before.ebrLba,
     newEbr: after.ebrLba,
   };
-}
-
-/** The partition of that number in a layout; Internal when it is missing: layouts of a plan hold the same ones. */
-export function partitionOf(partitions: readonly LayoutPartition[], number: number): LayoutPartition {
-  const found = partitions.find((partition) => partition.number === number);
-  if (found === undefined) throw internalError('layout', `partition ${number} is missing in the plan`);
-  return found;
 }
 
 /** Enough to make sure that no left-over boot sector or superblock is found where a partition used to start. */

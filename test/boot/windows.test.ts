@@ -1,12 +1,4 @@
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -31,7 +23,7 @@ import {
   volumeName,
 } from '../support/hives.js';
 import { corpus, judge, rootJudge, run } from '../support/judges.js';
-import { inMount } from '../support/mounts.js';
+import { extractFile, ntfsWith } from '../support/ntfs-files.js';
 import { bytesReader, patchedReader } from '../support/reader.js';
 import { bootInput, SIGNATURE, type TestPartition, written } from './inputs.js';
 
@@ -64,27 +56,6 @@ const store = (objects: readonly (readonly TestKey[])[]): TestKey => ({
     },
   ],
 });
-
-/** An NTFS volume with these files. */
-function ntfsWith(name: string, files: Readonly<Record<string, Uint8Array>>, megabytes = 32): string {
-  const path = join(folder, name);
-  writeFileSync(path, '');
-  truncateSync(path, megabytes << 20);
-  run('mkntfs', ['-q', '-F', '-f', '-c', '4096', '-p', '63', '-H', '255', '-S', '63', path]);
-  const source = join(folder, `${name}-files`);
-  mkdirSync(source);
-  const copies = Object.entries(files).map(([to, bytes], index) => {
-    writeFileSync(join(source, `${index}`), bytes);
-    return `mkdir -p "$(dirname '${to}')"; cp '${join(source, `${index}`)}' '${to}'`;
-  });
-  inMount('ntfs', path, 'rw', copies.join('\n'));
-  return path;
-}
-
-const extract = (volume: string, path: string, to: string): string => {
-  inMount('ntfs', volume, 'ro', `cp '${path}' '${to}'`);
-  return to;
-};
 
 function partition(
   number: number,
@@ -244,10 +215,10 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'ntfsfix', 'hivexsh'))(
       const values = [letter('C:', C), letter('S:', R), letter('D:', C, 0x11223344)];
       const names = [R, C].map((lba) => ({ ...letter('', lba), name: volumeName(SIGNATURE, lba * SECTOR) }));
       const reagent = `<WindowsRE>\r\n  <WinreLocation path="" id="${SIGNATURE}" offset="${C * SECTOR}" guid=""/>\r\n</WindowsRE>\r\n`;
-      boot = partition(1, ntfsWith('boot', { 'Boot/BCD': buildHive(store(objects)) }), R, C);
+      boot = partition(1, ntfsWith(folder, 'boot', { 'Boot/BCD': buildHive(store(objects)) }), R, C);
       windows = partition(
         2,
-        ntfsWith('windows', {
+        ntfsWith(folder, 'windows', {
           'Windows/System32/config/SYSTEM': buildHive(system([...values, ...names])),
           'Windows/System32/Recovery/ReAgent.xml': Buffer.from(reagent),
         }),
@@ -276,7 +247,7 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'ntfsfix', 'hivexsh'))(
           message: 'ReAgent.xml: the recovery image at its new place',
         },
       ]);
-      const bcd = extract(applied(boot, edits), 'Boot/BCD', join(folder, 'BCD'));
+      const bcd = extractFile(applied(boot, edits), 'Boot/BCD', join(folder, 'BCD'));
       const at = (index: number, type: string) =>
         judgedValue(
           bcd,
@@ -290,7 +261,11 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'ntfsfix', 'hivexsh'))(
         Buffer.from(ramdiskElement(SIGNATURE, to, '\\Recovery\\WindowsRE\\Winre.wim')),
       );
       expect(at(1, '31000003')).toEqual(Buffer.from(deviceElement(0x11223344, C * SECTOR)));
-      const hive = extract(applied(windows, edits), 'Windows/System32/config/SYSTEM', join(folder, 'SYSTEM'));
+      const hive = extractFile(
+        applied(windows, edits),
+        'Windows/System32/config/SYSTEM',
+        join(folder, 'SYSTEM'),
+      );
       const device = (name: string) => judgedValue(hive, ['MountedDevices'], name);
       expect(device('\\DosDevices\\C:')).toEqual(Buffer.from(mountedVolume(SIGNATURE, to)));
       expect(device('\\DosDevices\\S:')).toEqual(Buffer.from(mountedVolume(SIGNATURE, C * SECTOR)));
@@ -299,7 +274,7 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'ntfsfix', 'hivexsh'))(
       expect(device(volumeName(SIGNATURE, C * SECTOR))).toEqual(
         Buffer.from(mountedVolume(SIGNATURE, C * SECTOR)),
       );
-      const xml = extract(
+      const xml = extractFile(
         applied(windows, edits),
         'Windows/System32/Recovery/ReAgent.xml',
         join(folder, 'xml'),
@@ -333,7 +308,7 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'ntfsfix', 'hivexsh'))(
     it('comes to a typed error or to the same patches when its hive is cut or changed', async () => {
       const input: BootInput = bootInput([boot, windows]);
       const hive = buildHive(system([letter('C:', C), letter('S:', R)]));
-      const path = ntfsWith('hostile', { 'Windows/System32/config/SYSTEM': hive });
+      const path = ntfsWith(folder, 'hostile', { 'Windows/System32/config/SYSTEM': hive });
       const whole = partition(2, path, C, C + 65_536);
       const at = Buffer.from(whole.bytes).indexOf(Buffer.from(hive.subarray(0, 4096)));
       for (let offset = 0; offset < 4096 + 600; offset++) {
@@ -367,14 +342,14 @@ describe.skipIf(FILES === undefined || !rootJudge('mkntfs', 'ntfs-3g', 'hivexsh'
     const SYSTEM = 'Windows/System32/config/SYSTEM';
 
     it('Windows 7: eight bytes of each value that names the volume, and no other', async () => {
-      const path = ntfsWith('win7', { [SYSTEM]: real('win7-SYSTEM-clean-mbr.gz') });
+      const path = ntfsWith(folder, 'win7', { [SYSTEM]: real('win7-SYSTEM-clean-mbr.gz') });
       const windows = partition(1, path, 2048, 4096);
       const edits = await bootEdits(bootInput([windows]), nothing);
       const after = applied(windows, edits);
       // 1048576 and 2097152 differ in one byte.
       expect(differences(path, after)).toHaveLength(edits.writes.length);
       expect(edits.writes).toHaveLength(2);
-      const hive = extract(after, SYSTEM, join(folder, 'win7-SYSTEM'));
+      const hive = extractFile(after, SYSTEM, join(folder, 'win7-SYSTEM'));
       for (const name of ['\\DosDevices\\C:', '\\??\\Volume{656b1715-ecf6-11df-92e6-806e6f6e6963}']) {
         expect(judgedValue(hive, ['MountedDevices'], name)).toEqual(
           Buffer.from(mountedVolume(SIGNATURE, 2097152)),
@@ -383,11 +358,11 @@ describe.skipIf(FILES === undefined || !rootJudge('mkntfs', 'ntfs-3g', 'hivexsh'
     });
 
     it('a real boot configuration: every record of the partition', async () => {
-      const path = ntfsWith('bcd', { 'Boot/BCD': real('win-BCD-mbr') });
+      const path = ntfsWith(folder, 'bcd', { 'Boot/BCD': real('win-BCD-mbr') });
       const windows = partition(1, path, 2048, 63);
       const edits = await bootEdits(bootInput([windows], { diskId: 'ddba6bbb' }), nothing);
       const after = applied(windows, edits);
-      const hive = readFileSync(extract(after, 'Boot/BCD', join(folder, 'real-BCD')));
+      const hive = readFileSync(extractFile(after, 'Boot/BCD', join(folder, 'real-BCD')));
       const count = (bytes: Uint8Array, lba: number): number => {
         const wanted = Buffer.from(deviceElement(0xddba6bbb, lba * SECTOR)).subarray(16);
         let found = 0;
@@ -405,7 +380,7 @@ describe.skipIf(FILES === undefined || !rootJudge('mkntfs', 'ntfs-3g', 'hivexsh'
     });
 
     it('a dirty hive is refused with what to do, or left alone by name', async () => {
-      const path = ntfsWith('win81', { [SYSTEM]: real('win81-SYSTEM-dirty-mbr.gz') });
+      const path = ntfsWith(folder, 'win81', { [SYSTEM]: real('win81-SYSTEM-dirty-mbr.gz') });
       const windows = [partition(1, path, 2048, 4096)];
       const input = bootInput(windows, { diskId: '273e4cfe' });
       await expect(bootEdits(input, nothing)).rejects.toMatchObject({
@@ -417,14 +392,16 @@ describe.skipIf(FILES === undefined || !rootJudge('mkntfs', 'ntfs-3g', 'hivexsh'
 
     it('GPT: volumes are named by GUID, and stores locate them', async () => {
       const files = { [SYSTEM]: real('win10-SYSTEM-dirty-gpt.gz'), 'Boot/BCD': real('win10-BCD-gpt') };
-      const windows = [partition(1, ntfsWith('gpt', files), 2048, 4096)];
+      const windows = [partition(1, ntfsWith(folder, 'gpt', files), 2048, 4096)];
       for (const table of ['mbr', 'gpt'] as const) {
         const edits = await bootEdits(bootInput(windows, { table, diskId: '273e4cfe' }), nothing);
         expect(edits.writes).toEqual([]);
       }
-      copyFileSync(join(FILES ?? '', 'hives', 'win-BCD-gpt-locate'), join(folder, 'locate'));
-      const locate = { 'Boot/BCD': readFileSync(join(folder, 'locate')) };
-      const edits = await bootEdits(bootInput([partition(1, ntfsWith('loc', locate), 2048, 63)]), nothing);
+      const locate = { 'Boot/BCD': real('win-BCD-gpt-locate') };
+      const edits = await bootEdits(
+        bootInput([partition(1, ntfsWith(folder, 'loc', locate), 2048, 63)]),
+        nothing,
+      );
       expect(edits.writes).toEqual([]);
     });
   },

@@ -118,7 +118,7 @@ describe('renderScanTable', () => {
     const hostile = disk({
       path: `${long}${HOSTILE}.vmdk`,
       createType: HOSTILE,
-      vm: { name: `${HOSTILE}数据`.repeat(20), guestOs: HOSTILE, path: HOSTILE },
+      vm: { name: `${HOSTILE}数据`.repeat(20), guestOs: HOSTILE, path: HOSTILE, otherDisks: [HOSTILE] },
       state: 'refused',
       reasons: [{ code: HOSTILE, message: HOSTILE.repeat(9), hint: HOSTILE.repeat(9) }],
       warnings: [{ code: HOSTILE, message: HOSTILE }],

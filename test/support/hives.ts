@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { run } from './judges.js';
 
 export interface TestValue {
@@ -224,10 +224,4 @@ export function differences(a: string | Uint8Array, b: string | Uint8Array): num
   const found: number[] = [];
   for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) found.push(at);
   return found;
-}
-
-/** Writes a built hive where hivexsh can read it. */
-export function writeHive(path: string, root: TestKey, form?: HiveForm): string {
-  writeFileSync(path, buildHive(root, form));
-  return path;
 }

@@ -28,8 +28,6 @@ export const BASE_BLOCK = defineLayout('registry base block', BASE_BLOCK_BYTES, 
 export const CELL_HEADER_BYTES = 4;
 /** Cells begin at multiples of this. */
 export const CELL_ALIGNMENT = 8;
-/** Stands for no cell at all. */
-export const NO_CELL = 0xffff_ffff;
 
 export const KEY_NODE = defineLayout('registry key', 0x4c, {
   magic: { at: 0x00, type: ascii(2) },

@@ -37,6 +37,8 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   hivexsh: 'libhivex-bin',
   hivexml: 'libhivex-bin',
   mcopy: 'mtools',
+  'qemu-system-x86_64': 'qemu-system-x86',
+  'grub-mkimage': 'grub-pc-bin grub2-common',
 };
 
 const SEARCH_PATH = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`;

@@ -12,9 +12,13 @@ const CRC_DIGITS = 8;
 
 /** `crc32 in hex, space, JSON, newline`. */
 export function encodeRecord(value: unknown): Uint8Array {
-  const json = JSON.stringify(value);
-  const crc = crc32(encoder.encode(json)).toString(16).padStart(CRC_DIGITS, '0');
-  return encoder.encode(`${crc} ${json}\n`);
+  // Encoded once: records are up to a megabyte, and what they leave behind counts.
+  const record = encoder.encode(`${'0'.repeat(CRC_DIGITS)} ${JSON.stringify(value)}\n`);
+  const crc = crc32(record.subarray(CRC_DIGITS + 1, -1))
+    .toString(16)
+    .padStart(CRC_DIGITS, '0');
+  encoder.encodeInto(crc, record);
+  return record;
 }
 
 /** The value of a record without its newline, or undefined when the CRC does not match. */

@@ -1,4 +1,4 @@
-import { MIB } from '../../../core/units.js';
+import { KIB } from '../../../core/units.js';
 import type { MetadataWrite, VolumeCopy, VolumeStep } from '../../types.js';
 import { ATTRIBUTE_TYPE, BOOT_SECTOR, RECORD, VOLUME_INFORMATION, VSS_HEADER_AT } from '../layout.js';
 import type { FileRecord } from '../record.js';
@@ -14,7 +14,7 @@ import { walkRecords } from './walk-records.js';
 /** Volume flag: chkdsk runs at the next start. */
 const DIRTY = 0x0001;
 /** Bytes of $LogFile written; the others are copied from there, so that the run journal stays small. */
-const LOG_SEED_BYTES = MIB;
+const LOG_SEED_BYTES = 64 * KIB;
 /** The catalog offset in the shadow copy header: 8 bytes; 0 means that there are no shadow copies. */
 const VSS_CATALOG_AT = VSS_HEADER_AT + 0x30;
 
@@ -127,7 +127,7 @@ async function* recordSteps(
 ): AsyncGenerator<VolumeStep> {
   const { volume } = subject;
   const rewriter = new RecordRewriter(layout, volume.clusterCount);
-  const batch = new WriteBatch('rewrite FILE records');
+  const batch = new WriteBatch('rewrite FILE records', 'FILE records');
   for await (const records of walkRecords(volume, signal)) {
     for (const record of records) {
       const isChanged = rewriter.rewrite(record, (attribute) => {
@@ -148,7 +148,7 @@ async function* bitmapSteps(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<VolumeStep> {
   const place = new PlacedStream(layout.bitmapRuns, layout.clusterBytes);
-  const batch = new WriteBatch('rewrite $Bitmap');
+  const batch = new WriteBatch('rewrite $Bitmap', '$Bitmap');
   for await (const page of changedPages(bitmap, signal)) {
     batch.add(place.writes(page.at, page.bytes, '$Bitmap'));
     if (batch.isFull) yield* batch.take();

@@ -1,17 +1,17 @@
 import { damaged } from '../../../core/errors.js';
-import { MIB } from '../../../core/units.js';
+import { KIB } from '../../../core/units.js';
 import { bitAt } from '../bits.js';
 import { ATTRIBUTE_TYPE, FILE_RECORD, RECORD, RECORD_IN_USE } from '../layout.js';
 import { FileRecord, hasFileMagic } from '../record.js';
 import type { NtfsVolume } from '../volume.js';
 
-/** Bytes of $MFT read at a time. */
-const CHUNK_BYTES = MIB;
+/** Bytes of $MFT read at a time. Larger reads are not faster, and what they leave behind fragments the heap. */
+const CHUNK_BYTES = 256 * KIB;
 
 /**
  * Every FILE record in use, in order, in chunks: base and extension records alike. The records of a chunk are its
  * caller's to change. Throws Damaged for a record that says it is in use and cannot be read, or whose bit in the
- * bitmap of $MFT says it is free: guessing would lose its clusters. Reads $MFT once, 1 MiB at a time.
+ * bitmap of $MFT says it is free: guessing would lose its clusters. Reads $MFT once, 256 KiB at a time.
  */
 export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): AsyncGenerator<FileRecord[]> {
   const { recordBytes } = volume.boot;

@@ -1,11 +1,12 @@
 // Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
-// Needs root and the Debian packages ntfs-3g, fdisk, time. Usage: npm run bench [-- NAME...]; NAME: align full shrink scan scale huge
+// Needs root and the Debian packages ntfs-3g, fdisk, time. Usage: npm run bench [-- NAME...]; NAME: align full shrink scan scale huge records
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fillWithNoise, guestWithNtfs, manyDisks, writeDescriptor } from './images.mjs';
+import { judgeRecordsDisk, recordsDisk } from './records.mjs';
 
 const CLI = fileURLToPath(new URL('../bin/vmreclaim.js', import.meta.url));
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
@@ -201,6 +202,21 @@ function benchHuge() {
   rmSync(flat);
 }
 
+/** Volumes of many files, half of which must be relocated: time linear in their number, memory not growing with it. */
+function benchRecords() {
+  for (const count of (process.env.RECORDS ?? '125000,250000,500000').split(',').map(Number)) {
+    const disk = join(folder, 'records.img');
+    const { sizeMib } = recordsDisk(disk, count, folder);
+    const each = (run) => `${((run.seconds * 1e6) / count).toFixed(0)} us a file`;
+    const scan = vmreclaim('scan', disk, '--deep');
+    row(`scan --deep, ${count} files`, seconds(scan.seconds), each(scan), '100 MiB', mib(scan.kib));
+    const run = vmreclaim('shrink', disk, '--size', `1=${sizeMib}M`, '-y', '--quiet');
+    judgeRecordsDisk(disk, folder);
+    row(`shrink, ${count} files, half relocated`, seconds(run.seconds), each(run), '100 MiB', mib(run.kib));
+    rmSync(disk);
+  }
+}
+
 const ALL = {
   align: benchAlign,
   full: benchFull,
@@ -208,6 +224,7 @@ const ALL = {
   scan: benchScan,
   scale: benchScale,
   huge: benchHuge,
+  records: benchRecords,
 };
 const chosen = process.argv.slice(2).filter((name) => name in ALL);
 try {

@@ -20,6 +20,8 @@ export interface Reader {
   readonly sizeBytes: number;
   /** All the bytes or an error: a short read never happens. */
   readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** The same into a buffer of the caller's, where a reader can: nothing is left behind. */
+  readInto?(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void>;
 }
 
 /**

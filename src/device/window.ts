@@ -16,8 +16,23 @@ export function windowReader(reader: Reader, at: number, length: number, label: 
       checkRange(self, offset, count, 'read');
       return reader.readAt(at + offset, count, signal);
     },
+    readInto: async (offset, target, signal) => {
+      checkRange(self, offset, target.length, 'read');
+      await readIntoFrom(reader, at + offset, target, signal);
+    },
   };
   return self;
+}
+
+/** Fills a buffer from any reader: directly where it can, else by a copy. */
+async function readIntoFrom(
+  reader: Reader,
+  offset: number,
+  target: Uint8Array,
+  signal?: AbortSignal,
+): Promise<void> {
+  if (reader.readInto !== undefined) await reader.readInto(offset, target, signal);
+  else target.set(await reader.readAt(offset, target.length, signal));
 }
 
 /**

@@ -25,7 +25,7 @@ export interface RunnerOptions {
 }
 
 /** Copies that do not spill go through buffers of this size at least. */
-const MIN_BUFFER_BYTES = 4 * MIB;
+const MIN_BUFFER_BYTES = 2 * MIB;
 
 /** Where an attempt begins, and the phases whose saved bytes are in their buffers already. */
 interface Start extends Counters {

@@ -77,9 +77,11 @@ class RecordWalk {
     const { recordBytes } = volume.boot;
     const inUse = await openRecordBitmap(volume);
     const perChunk = CHUNK_BYTES / recordBytes;
+    const buffer = new Uint8Array(CHUNK_BYTES);
     for (let first = 0; first < volume.recordCount; first += perChunk) {
       const count = Math.min(perChunk, volume.recordCount - first);
-      const records = await volume.mft.readAt(first * recordBytes, count * recordBytes, this.signal);
+      const records = buffer.subarray(0, count * recordBytes);
+      await volume.mft.readInto(first * recordBytes, records, this.signal);
       const bits = await inUse.readAt(first / 8, Math.ceil(count / 8), this.signal);
       for (let index = 0; index < count; index++) {
         const bytes = records.subarray(index * recordBytes, (index + 1) * recordBytes);

@@ -85,15 +85,28 @@ export class AttributeStream implements Reader {
   }
 
   async readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
-    if (offset < 0 || length < 0 || offset + length > this.sizeBytes) {
-      throw internalError('out-of-bounds', `read outside ${this.label}`, { offset, actual: length });
-    }
-    if (this.resident !== undefined) return this.resident.slice(offset, offset + length);
-    if (!this.isPlain) throw unsupported('ntfs-stream', `${this.label} is compressed or encrypted`);
+    this.checkBounds(offset, length);
     const target = new Uint8Array(length);
-    const end = Math.min(offset + length, this.initializedBytes);
-    for (let at = offset; at < end; ) at += await this.readPiece(at, end, target, at - offset, signal);
+    await this.readInto(offset, target, signal);
     return target;
+  }
+
+  /** The same into a buffer of the caller's: whoever walks a stream of a gigabyte leaves nothing behind. */
+  async readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
+    this.checkBounds(offset, target.length);
+    if (this.resident !== undefined) {
+      target.set(this.resident.subarray(offset, offset + target.length));
+      return;
+    }
+    if (!this.isPlain) throw unsupported('ntfs-stream', `${this.label} is compressed or encrypted`);
+    const end = Math.max(offset, Math.min(offset + target.length, this.initializedBytes));
+    target.fill(0, end - offset);
+    for (let at = offset; at < end; ) at += await this.readPiece(at, end, target, at - offset, signal);
+  }
+
+  private checkBounds(offset: number, length: number): void {
+    if (offset >= 0 && length >= 0 && offset + length <= this.sizeBytes) return;
+    throw internalError('out-of-bounds', `read outside ${this.label}`, { offset, actual: length });
   }
 
   /** Reads what one run holds of [at, end); returns the count of bytes. */
@@ -108,9 +121,11 @@ export class AttributeStream implements Reader {
     const run = this.runs.at(this.runs.indexOf(Math.floor(at / clusterBytes)));
     const skip = at - run.vcn * clusterBytes;
     const length = Math.min(run.length * clusterBytes - skip, end - at);
-    if (run.lcn !== HOLE) {
-      target.set(await reader.readAt(run.lcn * clusterBytes + skip, length, signal), targetAt);
-    }
+    const part = target.subarray(targetAt, targetAt + length);
+    const place = run.lcn * clusterBytes + skip;
+    if (run.lcn === HOLE) part.fill(0);
+    else if (reader.readInto !== undefined) await reader.readInto(place, part, signal);
+    else part.set(await reader.readAt(place, length, signal));
     return length;
   }
 

@@ -57,11 +57,12 @@ export class Demand {
    */
   place(space: FreeSpace): Moves {
     const moves = new MoveList();
-    for (const unit of this.order()) this.placeUnit(unit, space, moves);
+    for (const unit of this.urgent) this.placeUnit(unit, space, moves);
+    for (const unit of this.largestFirst()) if (!this.urgent.has(unit)) this.placeUnit(unit, space, moves);
     return moves.sort();
   }
 
-  private order(): number[] {
+  private largestFirst(): Float64Array {
     const scale = this.units.length;
     const keys = new Float64Array(scale);
     for (let unit = 0; unit < scale; unit++) {
@@ -71,8 +72,7 @@ export class Demand {
       keys[unit] = unit - total * scale;
     }
     keys.sort();
-    const sorted = Array.from(keys, (key) => ((key % scale) + scale) % scale);
-    return [...this.urgent, ...sorted.filter((unit) => !this.urgent.has(unit))];
+    return keys.map((key) => ((key % scale) + scale) % scale);
   }
 
   private unitEnd(unit: number): number {

@@ -10,7 +10,7 @@ const CHUNK_BYTES = 256 * KIB;
 
 /**
  * Every FILE record in use, in order, in chunks: base and extension records alike. The records of a chunk are its
- * caller's to change. Throws Damaged for a record that says it is in use and cannot be read, or whose bit in the
+ * caller's to change, until it asks for the next one: all chunks share one buffer. Throws Damaged for a record that says it is in use and cannot be read, or whose bit in the
  * bitmap of $MFT says it is free: guessing would lose its clusters. Reads $MFT once, 256 KiB at a time.
  */
 export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): AsyncGenerator<FileRecord[]> {
@@ -20,9 +20,11 @@ export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): As
     throw damaged('ntfs-mft-bitmap', 'the bitmap of $MFT does not cover $MFT');
   }
   const perChunk = CHUNK_BYTES / recordBytes;
+  const buffer = new Uint8Array(CHUNK_BYTES);
   for (let first = 0; first < volume.recordCount; first += perChunk) {
     const count = Math.min(perChunk, volume.recordCount - first);
-    const bytes = await volume.mft.readAt(first * recordBytes, count * recordBytes, signal);
+    const bytes = buffer.subarray(0, count * recordBytes);
+    await volume.mft.readInto(first * recordBytes, bytes, signal);
     const inUse = await bits.readAt(first / 8, Math.ceil(count / 8), signal);
     const records: FileRecord[] = [];
     for (let index = 0; index < count; index++) {

@@ -43,12 +43,19 @@ export const MAGIC = {
 
 /** Field offsets of a FILE record; a record of Windows 2000 ends its header at 0x2A, so this is the common part. */
 export const FILE_RECORD = {
+  usaOffset: 0x04,
+  usaCount: 0x06,
   sequence: 0x10,
   firstAttribute: 0x14,
   flags: 0x16,
   bytesInUse: 0x18,
+  bytesAllocated: 0x1c,
   baseRecord: 0x20,
+  nextInstance: 0x28,
   headerBytes: 0x2a,
+  /** Since version 3.1; the update sequence array follows it. */
+  number: 0x2c,
+  longHeaderBytes: 0x30,
 } as const;
 
 /** `flags` of a FILE record. */
@@ -81,9 +88,11 @@ export const ATTRIBUTE = {
   lowestVcn: 0x10,
   highestVcn: 0x18,
   mappingPairsOffset: 0x20,
+  compressionUnit: 0x22,
   allocatedSize: 0x28,
   dataSize: 0x30,
   initializedSize: 0x38,
+  totalAllocated: 0x40,
   residentHeaderBytes: 0x18,
   nonResidentHeaderBytes: 0x40,
 } as const;
@@ -91,6 +100,7 @@ export const ATTRIBUTE = {
 /** Attribute `flags`: the content is not what the clusters hold byte for byte. */
 export const COMPRESSED_MASK = 0x00ff;
 export const ENCRYPTED = 0x4000;
+export const SPARSE = 0x8000;
 
 /** Field offsets of an entry of an $ATTRIBUTE_LIST. */
 export const LIST_ENTRY = {

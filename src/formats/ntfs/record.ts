@@ -167,6 +167,16 @@ export class Attribute {
     return this.record.bytes.subarray(from, from + this.dataSize);
   }
 
+  /** UTF-16 units as they stand; empty for an unnamed attribute. */
+  get name(): string {
+    const at = this.at + this.u16(ATTRIBUTE.nameOffset);
+    let name = '';
+    for (let index = 0; index < this.u8(ATTRIBUTE.nameLength); index++) {
+      name += String.fromCharCode(this.record.view.getUint16(at + index * 2, true));
+    }
+    return name;
+  }
+
   hasName(name: string): boolean {
     const at = this.at + this.u16(ATTRIBUTE.nameOffset);
     return sameName(this.record.view, at, this.u8(ATTRIBUTE.nameLength), name);

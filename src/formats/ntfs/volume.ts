@@ -124,10 +124,10 @@ export class NtfsVolume implements ClusterSource {
     return new ClusterBitmap(stream, this.clusterCount);
   }
 
-  /** The attribute an entry of the list of `base` stands for. Throws Damaged. */
-  async findEntry(entry: ListEntry, base: FileRecord): Promise<Attribute> {
-    const own = entry.reference.record === base.number;
-    return findListed(entry, own ? base : await this.readReferenced(entry.reference), base);
+  /** The attribute an entry of the list of `base` stands for; `holder`: its record, when known. Throws Damaged. */
+  async findEntry(entry: ListEntry, base: FileRecord, holder?: FileRecord): Promise<Attribute> {
+    const own = entry.reference.record === base.number ? base : holder;
+    return findListed(entry, own ?? (await this.readReferenced(entry.reference)), base);
   }
 
   private openSingle(attribute: Attribute): AttributeStream {

@@ -6,10 +6,11 @@ import { stampRecord } from './edit-record.js';
 import { type BitmapChange, changedPages } from './new-bitmap.js';
 import { PlacedStream } from './placed-stream.js';
 import { mapRuns } from './plan-moves.js';
+import { changedRecordBits, NO_REPACK, type Repack, repackedRecords } from './repack.js';
 import { type NewLayout, RecordRewriter } from './rewrite.js';
 import { copySteps, WriteBatch, writeStep } from './steps.js';
 import { runsOf, type Subject } from './subject.js';
-import { walkRecords } from './walk-records.js';
+import { fileNumber, walkRecords } from './walk-records.js';
 
 /** Volume flag: chkdsk runs at the next start. */
 const DIRTY = 0x0001;
@@ -23,6 +24,7 @@ export interface Commit {
   readonly subject: Subject;
   readonly layout: NewLayout;
   readonly bitmap: BitmapChange;
+  readonly repack: Repack;
   readonly dropShadowCopies: boolean;
   readonly scheduleChkdsk: boolean;
 }
@@ -32,7 +34,8 @@ export interface Commit {
  *
  *     1. dirty flag at its old place     whoever mounts a half-changed volume is warned
  *     2. $LogFile full of 0xFF           nothing of the old layout is ever replayed
- *     3. FILE records                    at the new place of $MFT; $Volume still dirty
+ *     3. attribute lists, their records  of files that are packed anew; bits of $MFT:$BITMAP
+ *        all other FILE records          at the new place of $MFT; $Volume still dirty
  *     4. $Bitmap
  *     5. $MFTMirr                        copied from the new $MFT: never stale
  *     6. backup boot sector, then the boot sector: now the volume is the new one
@@ -54,6 +57,7 @@ export async function* changeSteps(commit: Commit, signal?: AbortSignal): AsyncG
     placeVolumeFile(volumeFile, oldMft, boot.mftMirrorLcn * clusterBytes),
   );
   yield* logSteps(commit);
+  yield* repackSteps(commit, newMft);
   yield* recordSteps(commit, newMft, signal);
   yield* bitmapSteps(commit, signal);
   yield* mirrorSteps(subject, newMft, mirrorAt);
@@ -119,20 +123,61 @@ function* logSteps({ subject, layout }: Commit): Generator<VolumeStep> {
   yield* copySteps('change', 'empty the log', copies);
 }
 
+/** Attribute lists, packed records and their bits in the map of used records. */
+async function* repackSteps(
+  { layout, repack, subject }: Commit,
+  mft: PlacedStream,
+): AsyncGenerator<VolumeStep> {
+  const { clusterBytes, boot } = subject.volume;
+  const batch = new WriteBatch('write attribute lists and extension records');
+  for (const { runs, value } of repack.lists) {
+    const place = new PlacedStream(runs, clusterBytes);
+    const bytes = new Uint8Array(place.sizeBytes);
+    bytes.set(value);
+    batch.add(place.writes(0, bytes, '$ATTRIBUTE_LIST'));
+    if (batch.isFull) yield* batch.take();
+  }
+  for (const writes of repackedRecords(repack, mft, boot.recordBytes)) {
+    batch.add(writes);
+    if (batch.isFull) yield* batch.take();
+  }
+  const bits = repack.recordBits;
+  if (bits !== undefined && !bits.isResident) {
+    const place = new PlacedStream(mapRuns(runsOf(bits), layout.moves), clusterBytes);
+    for await (const { at, bytes } of changedRecordBits(repack)) {
+      batch.add(place.writes(at, bytes, '$MFT:$BITMAP'));
+    }
+  }
+  yield* batch.take();
+}
+
+/** Sets the bits of new records in a map of used records that stands in the record; true when it is there. */
+function markResident(record: FileRecord, { added }: Repack): boolean {
+  if (added.length === 0 || fileNumber(record) !== RECORD.mft) return false;
+  const bits = record.find(ATTRIBUTE_TYPE.bitmap);
+  if (bits === undefined) return false;
+  const value = bits.value();
+  for (const number of added) value[number >>> 3] = (value[number >>> 3] ?? 0) | (1 << (number & 7));
+  return true;
+}
+
 /** Every record that has new runs, at its new place. $Volume stays dirty. */
 async function* recordSteps(
-  { subject, layout }: Commit,
+  { subject, layout, repack }: Commit,
   mft: PlacedStream,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<VolumeStep> {
   const { volume } = subject;
+  const bits = repack.recordBits?.isResident === true ? repack : NO_REPACK;
   const rewriter = new RecordRewriter(layout, volume.clusterCount);
   const batch = new WriteBatch('rewrite FILE records', 'FILE records');
   for await (const records of walkRecords(volume, signal)) {
     for (const record of records) {
-      const isChanged = rewriter.rewrite(record, (attribute) => {
+      if (repack.records.has(record.number)) continue;
+      const isRewritten = rewriter.rewrite(record, (attribute) => {
         throw record.error('a layout that was proven does not fit', attribute.at);
       });
+      const isChanged = markResident(record, bits) || isRewritten;
       const isVolume = record.number === RECORD.volume;
       if (isVolume) setDirty(record, true);
       if (!isChanged && !isVolume) continue;

@@ -38,3 +38,10 @@ function pushSigned(bytes: number[], value: number): number {
     if ((rest === 0 && !isNegative) || (rest === -1 && isNegative)) return count;
   }
 }
+
+/** Bytes of a value as a mapping pair holds it: as few as hold its sign. */
+export function signedBytes(value: number): number {
+  let count = 1;
+  for (let limit = 128; value >= limit || value < -limit; limit *= 256) count++;
+  return count;
+}

@@ -7,6 +7,7 @@ import { changeSteps } from './commit.js';
 import type { PlacedRun } from './encode-pairs.js';
 import { type Geometry, geometryFor, isBootCopy } from './geometry.js';
 import { joinRuns, Moves } from './relocation.js';
+import { NO_REPACK } from './repack.js';
 import { RecordRewriter } from './rewrite.js';
 import { auditForShrink } from './shrink.js';
 import { discardStep } from './steps.js';
@@ -127,7 +128,7 @@ class Enlarge implements VolumeResize {
     };
     const scheduleChkdsk = this.request.scheduleChkdsk === true;
     yield* changeSteps(
-      { subject, layout: this.layout, bitmap, dropShadowCopies: false, scheduleChkdsk },
+      { subject, layout: this.layout, bitmap, repack: NO_REPACK, dropShadowCopies: false, scheduleChkdsk },
       signal,
     );
     const rest = stale.filter(

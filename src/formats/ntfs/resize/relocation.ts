@@ -2,6 +2,7 @@ import { refused } from '../../../core/errors.js';
 import { HOLE } from '../mapping-pairs.js';
 import type { PlacedRun } from './encode-pairs.js';
 import type { FreeSpace } from './free-space.js';
+import { noSpace } from './refusals.js';
 
 /** Runs that one shrink moves: 32 MiB of memory with all that is kept about them. Ours; a million files have fewer. */
 export const MAX_MOVED_RUNS = 2 ** 20;
@@ -100,11 +101,7 @@ export class Demand {
 function splitRun(lcn: number, length: number, space: FreeSpace, moves: MoveList): void {
   for (let done = 0; done < length; ) {
     const extent = space.takeUpTo(length - done);
-    if (extent === undefined) {
-      throw refused('ntfs-no-space', 'the NTFS volume has too little free space below the new end', {
-        hint: 'choose a larger size, or delete files in the guest',
-      });
-    }
+    if (extent === undefined) throw noSpace();
     moves.add(lcn + done, extent.lcn, extent.length);
     done += extent.length;
   }

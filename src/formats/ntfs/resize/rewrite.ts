@@ -67,13 +67,17 @@ export class RecordRewriter {
   private changeOf(attribute: Attribute): PieceChange | undefined {
     if (isBadClusterMap(attribute)) return this.badClusterMap();
     if (isBitmapContent(attribute)) return this.bitmap();
-    if (!this.isTouched(attribute)) return undefined;
+    return this.isTouched(attribute) ? { runs: this.newRuns(attribute) } : undefined;
+  }
+
+  /** Where the clusters of an ordinary piece are after the moves. */
+  newRuns(attribute: Attribute): PlacedRun[] {
     const placed: PlacedRun[] = [];
     this.pairs.open(attribute);
     while (this.pairs.next()) this.layout.moves.map(this.pairs.lcn, this.pairs.length, placed);
     // The runs of compressed streams tell where a compression unit ends: they are never joined.
     const keeps = (attribute.flags & COMPRESSED_MASK) !== 0;
-    return { runs: keeps ? placed : joinRuns(placed) };
+    return keeps ? placed : joinRuns(placed);
   }
 
   private isTouched(attribute: Attribute): boolean {

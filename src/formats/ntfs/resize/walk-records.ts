@@ -1,9 +1,10 @@
 import { damaged } from '../../../core/errors.js';
 import { KIB } from '../../../core/units.js';
 import { bitAt } from '../bits.js';
-import { ATTRIBUTE_TYPE, FILE_RECORD, RECORD, RECORD_IN_USE } from '../layout.js';
+import { FILE_RECORD, RECORD_IN_USE } from '../layout.js';
 import { FileRecord, hasFileMagic } from '../record.js';
 import type { NtfsVolume } from '../volume.js';
+import { openRecordBitmap } from './free-records.js';
 
 /** Bytes of $MFT read at a time. Larger reads are not faster, and what they leave behind fragments the heap. */
 const CHUNK_BYTES = 256 * KIB;
@@ -15,10 +16,7 @@ const CHUNK_BYTES = 256 * KIB;
  */
 export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): AsyncGenerator<FileRecord[]> {
   const { recordBytes } = volume.boot;
-  const bits = await volume.openStream(await volume.readFile(RECORD.mft), ATTRIBUTE_TYPE.bitmap);
-  if (bits === undefined || bits.sizeBytes * 8 < volume.recordCount) {
-    throw damaged('ntfs-mft-bitmap', 'the bitmap of $MFT does not cover $MFT');
-  }
+  const bits = await openRecordBitmap(volume);
   const perChunk = CHUNK_BYTES / recordBytes;
   const buffer = new Uint8Array(CHUNK_BYTES);
   for (let first = 0; first < volume.recordCount; first += perChunk) {

@@ -66,8 +66,9 @@ export function findListed(entry: ListEntry, holder: FileRecord, base: FileRecor
       },
     );
   }
+  const isSame = entry.reference.sequence === holder.sequence;
   for (const attribute of holder.attributes()) {
-    const same = attribute.type === entry.type && attribute.instance === entry.instance;
+    const same = isSame && attribute.type === entry.type && attribute.instance === entry.instance;
     if (same && attribute.lowestVcn === entry.lowestVcn && attribute.hasName(entry.name)) return attribute;
   }
   throw damaged(

@@ -63,6 +63,9 @@ function sameRecord(a: FileRecord, b: FileRecord): boolean {
 /** One pass over $MFT. */
 class RecordWalk {
   private readonly pairs: MappingPairs;
+  /** Extension records in use, and those that lists lead to. */
+  private extensions = 0;
+  private listed = 0;
 
   constructor(
     private readonly volume: NtfsVolume,
@@ -87,9 +90,17 @@ class RecordWalk {
         const bytes = records.subarray(index * recordBytes, (index + 1) * recordBytes);
         const record = this.decodeUsed(bytes, first + index, bitAt(bits, index));
         // No await for the many records that need none: that would cost more than checking them.
+        if (record?.isExtension === true) this.extensions++;
         if (record !== undefined && this.checkAttributes(record)) await this.checkList(record);
         if (this.audit.isFull) await this.audit.flush();
       }
+    }
+    if (this.extensions !== this.listed) {
+      throw damaged('ntfs-attribute-list', 'some extension records are in no attribute list', {
+        expected: this.listed,
+        actual: this.extensions,
+        hint: 'start the guest and run `chkdsk /f` on the volume',
+      });
     }
   }
 
@@ -138,9 +149,13 @@ class RecordWalk {
     }
   }
 
-  /** Every entry of the list leads to its piece, and the pieces of a stream follow each other. */
+  /**
+   * Every entry of the list leads to its piece, the pieces of a stream follow each other, types ascend, and no
+   * record has attributes that the list leaves out.
+   */
   private async checkList(base: FileRecord): Promise<void> {
     const entries = (await this.volume.attributeList(base)) ?? [];
+    const unlisted = new Map([[base.number, base.attributes().length - 1]]);
     let holder = base;
     let nextVcn = 0;
     let previous: ListEntry | undefined;
@@ -149,14 +164,24 @@ class RecordWalk {
       // Lists are sorted, so pieces of one record mostly follow each other.
       if (reference.record === base.number) holder = base;
       else if (reference.record !== holder.number) holder = await this.volume.readReferenced(reference);
+      const left = unlisted.get(holder.number) ?? holder.attributes().length;
+      unlisted.set(holder.number, left - 1);
       const piece = findListed(entry, holder, base);
+      if (entry.type < (previous?.type ?? 0)) throw listError(base, 'is not sorted');
       const continues = previous !== undefined && isSameStream(previous, entry) && entry.lowestVcn !== 0;
       if (entry.lowestVcn !== (continues ? nextVcn : 0)) throw doesNotFollow(piece, continues ? nextVcn : 0);
       nextVcn = piece.isResident ? 0 : entry.lowestVcn + countClusters(piece, this.pairs);
       previous = entry;
     }
+    for (const [number, left] of unlisted) {
+      if (left !== 0) throw listError(base, `and the attributes of record ${number} differ in number`);
+    }
+    this.listed += unlisted.size - 1;
   }
 }
+
+const listError = (base: FileRecord, what: string): VmreclaimError =>
+  damaged('ntfs-attribute-list', `attribute list of ${base.name} ${what}`, { offset: base.offset });
 
 const isSameStream = (a: ListEntry, b: ListEntry): boolean => a.type === b.type && a.name === b.name;
 

@@ -129,7 +129,10 @@ async function* repackSteps(
   mft: PlacedStream,
 ): AsyncGenerator<VolumeStep> {
   const { clusterBytes, boot } = subject.volume;
-  const batch = new WriteBatch('write attribute lists and extension records');
+  const batch = new WriteBatch(
+    'write attribute lists and extension records',
+    'attribute lists, FILE records',
+  );
   for (const { runs, value } of repack.lists) {
     const place = new PlacedStream(runs, clusterBytes);
     const bytes = new Uint8Array(place.sizeBytes);

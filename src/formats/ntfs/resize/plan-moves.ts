@@ -5,9 +5,9 @@ import type { Attribute, FileRecord } from '../record.js';
 import type { PlacedRun } from './encode-pairs.js';
 import { FreeSpace } from './free-space.js';
 import type { Geometry } from './geometry.js';
+import { recordFull } from './refusals.js';
 import { Demand, joinRuns, type Moves } from './relocation.js';
 import { planRepack, type Repack } from './repack.js';
-import { recordFull } from './refusals.js';
 import {
   isBadClusterMap,
   isBitmapContent,

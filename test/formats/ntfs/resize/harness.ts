@@ -125,15 +125,15 @@ const HASHES = `
     getfattr -R -e text -n ntfs.streams.list . 2>/dev/null | awk '
       /^# file: / { file = substr($0, 9) }
       /^ntfs.streams.list="./ {
-        count = split(substr($0, 20, length($0) - 20), names, "\\\\000")
+        count = split(substr($0, 20, length($0) - 20), names, "\\\\\\\\000")
         for (i = 1; i <= count; i++) if (file != "$BadClus") print file ":" names[i]
-      }' | LC_ALL=C sort | while IFS= read -r stream; do
+      }' | LC_ALL=C sort -u | while IFS= read -r stream; do
         printf '%s ' "$stream"; sha256sum < "$stream" 2>/dev/null || echo unreadable
       done
   )
 `;
 
-/** Names, links, and the hash of every file and named stream. */
+/** Names, links, and the hash of every file and named stream. ntfs-3g lists a stream once for each of its pieces. */
 export function hashTree(scratch: Scratch, path: string): string {
   return run('timeout', ['100', 'bash', '-euc', HASHES, 'hashes', path, scratch.path('hashed')]);
 }

@@ -43,7 +43,8 @@ function choose(seed: number): Choice {
   const entries = IS_CAMPAIGN ? 5000 : 400;
   const isFull = random() < 0.4;
   const ballast = Math.floor(sizeMib * (0.3 + random() * 0.3));
-  const small = 100 + Math.floor(random() * (IS_CAMPAIGN ? 400 : 100));
+  const room = Math.floor((sizeMib * MIB * 0.15) / Math.max(cluster, 8192));
+  const small = Math.min(room, 100 + Math.floor(random() * (IS_CAMPAIGN ? 400 : 100)));
   const script = `
     noise() { openssl enc -aes-128-ctr -nosalt -K 0 -iv "$(printf '%x' $2)" < /dev/zero 2>/dev/null | head -c $1; }
     head -c ${ballast}M /dev/zero > ballast; sync ballast

@@ -16,7 +16,7 @@ import { type Found, type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import { planDisk, type Wish } from './plan.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
-import { checkRoom } from './room.js';
+import { checkFileSize, checkRoom } from './room.js';
 import type { Services } from './services.js';
 
 export interface ChangeOptions extends OpenOptions {
@@ -55,9 +55,18 @@ export async function changeDisk(
   });
 }
 
-function rehearseOnly(disk: Disk, facts: DiskFacts, plan: Plan, services: Services): Promise<Rehearsal> {
+/** What the journal will need is not known without one: only room that the disk itself lacks is found out. */
+async function rehearseOnly(
+  disk: Disk,
+  facts: DiskFacts,
+  plan: Plan,
+  services: Services,
+): Promise<Rehearsal> {
   services.onProgress({ why: 'rehearsing' });
-  return rehearse({ ...compileInput(disk, facts, plan, services), record: async () => undefined });
+  const input = compileInput(disk, facts, plan, services);
+  const rehearsal = await rehearse({ ...input, record: async () => undefined });
+  await checkRoom(disk.source, { spillBytes: 0 }, rehearsal.allocates);
+  return rehearsal;
 }
 
 function compileInput(disk: Disk, facts: DiskFacts, plan: Plan, services: Services) {
@@ -118,6 +127,7 @@ async function prepare(
     const input = compileInput(disk, facts, plan, services);
     const rehearsal = await rehearse({ ...input, record: (phase) => journal.append(phase) });
     await checkRoom(source, journal.runTotals, rehearsal.allocates);
+    await checkFileSize(source, plan.after.sizeBytes);
     services.signal.throwIfAborted();
     await journal.seal(header({ source, facts }, plan, runId, rehearsal, services));
     return rehearsal;

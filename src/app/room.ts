@@ -2,6 +2,7 @@ import { deviceError } from '../core/errors.js';
 import { complement, rangeEnd } from '../core/range.js';
 import { MIB } from '../core/units.js';
 import type { BlockDevice } from '../device/types.js';
+import { runFolderOf } from '../disk/names.js';
 import type { DiskSource } from '../disk/types.js';
 import type { RunTotals } from '../execute/types.js';
 import type { Operation } from '../program/types.js';
@@ -15,7 +16,7 @@ const SPARE_BYTES = 16 * MIB;
  */
 export async function checkRoom(
   { store, path }: DiskSource,
-  totals: RunTotals,
+  totals: Pick<RunTotals, 'spillBytes'>,
   allocates: number,
 ): Promise<void> {
   const free = await store.freeBytes(store.folderOf(path));
@@ -27,6 +28,27 @@ export async function checkRoom(
     actual: free,
     hint: 'free some space on the datastore; the journal and newly used blocks of a thin disk need it',
   });
+}
+
+/** In the run folder; swept up with it when a crash leaves it behind. */
+const SIZE_PROBE = '.size.tmp';
+
+/**
+ * Finds out before the start whether the store takes a file as long as the last extent is to become (FAT ends at 4 GiB,
+ * ext4 at 16 TiB, and there are limits for users): behind the start such a run could neither be finished nor dropped.
+ * Throws Device (file-too-large).
+ */
+export async function checkFileSize({ store, path, extents }: DiskSource, sizeBytes: number): Promise<void> {
+  const last = extents.at(-1);
+  if (last === undefined || sizeBytes - last.diskOffset <= last.sizeBytes) return;
+  const probe = store.join(runFolderOf(path), SIZE_PROBE);
+  const file = await store.open(probe, 'create');
+  try {
+    await file.resize(sizeBytes - last.diskOffset);
+  } finally {
+    await file.close();
+    await store.remove(probe);
+  }
 }
 
 /** Bytes of holes that a copy fills. Where the target covers its own source there is data already. */

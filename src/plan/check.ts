@@ -10,6 +10,7 @@ const MBR_LIMIT = 2 ** 32;
 /** Everything that stands against the wanted places, each with a remedy. Throws Refused with the first. */
 export function checkPlaces(facts: DiskFacts, places: Places, resizes: readonly PlannedResize[]): void {
   const resized = new Set(resizes.map(({ number }) => number));
+  for (const partition of facts.partitions) checkEnd(facts, partition, placeOf(places, partition));
   const changed = facts.partitions.filter((partition) => isChanged(facts, places, partition));
   if (changed.length === 0) return;
   for (const partition of changed) {
@@ -87,20 +88,13 @@ function checkNotHybrid(facts: DiskFacts, { number }: PartitionFacts): void {
 }
 
 function checkBounds(facts: DiskFacts, partition: PartitionFacts, place: Place): void {
-  const { first, end } = facts.usable;
+  const { first } = facts.usable;
   if (place.startLba < first || place.sectorCount <= 0) {
     throw refused('target-reserved', `partition ${partition.number} would start at LBA ${place.startLba}`, {
       hint: `LBA ${first} is the first that partitions may use; what lies before holds the partition table and boot code`,
     });
   }
-  if (placeEnd(place) > end) {
-    const missing = (placeEnd(place) - end) * facts.sectorSize;
-    throw refused(
-      'no-room-at-end',
-      `partition ${partition.number} would end ${missing} bytes (${formatSize(missing)}) behind the last usable sector`,
-      { hint: endHint(facts) },
-    );
-  }
+  checkEnd(facts, partition, place);
   if (facts.table === 'mbr' && (placeEnd(place) > MBR_LIMIT || place.startLba >= MBR_LIMIT)) {
     throw refused(
       'mbr-limit',
@@ -108,6 +102,19 @@ function checkBounds(facts: DiskFacts, partition: PartitionFacts, place: Place):
       {
         hint: 'keep it below 2 TiB',
       },
+    );
+  }
+}
+
+/** Also what stays must end before the disk does: it may be cut. */
+function checkEnd(facts: DiskFacts, partition: PartitionFacts, place: Place): void {
+  const { end } = facts.usable;
+  if (placeEnd(place) > end) {
+    const missing = (placeEnd(place) - end) * facts.sectorSize;
+    throw refused(
+      'no-room-at-end',
+      `partition ${partition.number} would end ${missing} bytes (${formatSize(missing)}) behind the last usable sector`,
+      { hint: endHint(facts) },
     );
   }
 }

@@ -9,7 +9,7 @@ import { layOut, withSize } from './lay-out.js';
 import { DEFAULT_RATES, planMoves, type Rates } from './moves.js';
 import { currentPlaces, type Places } from './place.js';
 import { planResizes } from './resizes.js';
-import { targetSizes } from './sizes.js';
+import { requireResizable, targetSizes } from './sizes.js';
 import type { Layout, LayoutPartition, LayoutRequest, Plan } from './types.js';
 
 /**
@@ -24,6 +24,10 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
   const status = changed || sizeBytes !== facts.sizeBytes ? 'change' : 'nothing-to-do';
   if (status === 'change' || !isFullySeen(facts)) checkDiskState(facts);
   const resizes = planResizes(facts, places, resized);
+  for (const { number, direction } of resizes) {
+    const partition = facts.partitions.find((each) => each.number === number);
+    if (partition !== undefined) requireResizable(partition, direction);
+  }
   if (status === 'change') checkPlaces(withSize(facts, sizeBytes), places, resizes);
   const moves = planMoves(facts, places, rates);
   const after = layoutOf(facts, places, sizeBytes, request.boundaryBytes);

@@ -168,8 +168,11 @@ function warnWhenTight({ number, resizing }: PartitionFacts, target: number, war
 
 const STOPS = { refused, damaged, unsupported } as const;
 
-/** Throws what stands against resizing the volume. */
-function requireResizable(partition: PartitionFacts, how: 'shrink' | 'enlarge'): void {
+/**
+ * Throws what stands against resizing the volume: Unsupported where its format cannot, Refused or Damaged for the state
+ * it is in.
+ */
+export function requireResizable(partition: PartitionFacts, how: 'shrink' | 'enlarge'): void {
   const { number, filesystem, resizing } = partition;
   const can = how === 'shrink' ? resizing?.canShrink : resizing?.canEnlarge;
   if (can !== true) {

@@ -15,6 +15,7 @@ const DISK_KEYS = [
   'sectorSize',
   'table',
   'vm',
+  'guest',
   'state',
   'reasons',
   'partitions',

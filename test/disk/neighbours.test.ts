@@ -136,6 +136,7 @@ describe('machines', () => {
     const path = folder.disk('x');
     folder.vmx('vm.vmx', [
       ...attach('x.vmdk'),
+      ...attach('other.vmdk', 'scsi0:1'),
       'displayName = "a|1b[31mb\xe2\x80\xaec|0ad"',
       'guestOS = "debian12-64"',
     ]);
@@ -143,6 +144,7 @@ describe('machines', () => {
       name: 'abc d',
       guestOs: 'debian12-64',
       path: folder.at('vm.vmx'),
+      otherDisks: ['other.vmdk'],
     });
   });
 

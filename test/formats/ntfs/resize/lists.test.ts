@@ -17,19 +17,27 @@ afterAll(() => scratch.remove());
 const STEP = MIB / 16;
 const MOUNTS = rootJudge('mkntfs', 'ntfs-3g', 'ntfsresize', 'ntfsfix', 'ntfs-3g.probe');
 
+/** Bytes in front of everything and of the plain stream, thousands of bytes of the compressed one, pieces of the sparse one. */
+interface Fill {
+  readonly front: number;
+  readonly plain: number;
+  readonly packed: number;
+  readonly pieces: number;
+}
+
 /**
  * Streams of many kinds, most of them in one piece, behind what is then filled with files of one cluster; every
  * second of those is removed, so that a shrink finds nothing but crumbs.
  */
-const CRUMBS = (front: number): string => `
+const CRUMBS = ({ front, plain, packed, pieces }: Fill): string => `
   head -c ${front} /dev/zero > ballast; sync ballast
-  head -c 700000 /dev/urandom > plain
+  head -c ${plain} /dev/urandom > plain
   for i in $(seq 1 6); do ln plain "a hard link with a name that is rather long $i"; done
   head -c 300000 /dev/urandom > plain:second
   mkdir packed; setfattr -h -v 0x00000800 -n system.ntfs_attrib_be packed
-  for i in $(seq 1 8); do head -c 30000 /dev/urandom; yes "text $i" | head -c 40000; done > packed/mixed
+  for i in $(seq 1 ${packed}); do head -c 30000 /dev/urandom; yes "text $i" | head -c 40000; done > packed/mixed
   truncate -s 20M sparse
-  for i in $(seq 1 24); do head -c 9000 /dev/urandom | dd of=sparse bs=64k seek=$((i * 5)) conv=notrunc status=none; done
+  for i in $(seq 1 ${pieces}); do head -c 9000 /dev/urandom | dd of=sparse bs=64k seek=$((i * 5)) conv=notrunc status=none; done
   sync; rm ballast
   content=$(printf '%0900d' 0); i=0
   while [ $i -lt 6000 ] && echo "$content" > f$i; do i=$((i+1)); done 2>/dev/null
@@ -122,13 +130,13 @@ async function judgeAll(path: string): Promise<void> {
 
 describe.skipIf(!MOUNTS)('files packed anew, judged', () => {
   it.each([
-    [512, 8 * MIB],
-    [1024, 8 * MIB],
+    [512, 8 * MIB, { front: 3 * MIB, plain: 700_000, packed: 8, pieces: 24 }],
+    [1024, 12 * MIB, { front: 6 * MIB, plain: 1_000_000, packed: 12, pieces: 40 }],
   ])(
     'clusters of %i bytes',
-    async (cluster, size) => {
+    async (cluster, size, fill) => {
       const path = scratch.format(`l${cluster}`, size, '-c', `${cluster}`);
-      scratch.populate(path, CRUMBS(3 * MIB));
+      scratch.populate(path, CRUMBS(fill));
       const before = hashTree(scratch, path);
       const had = await readLists(path);
       const volume = new VolumeFile(path);

@@ -4,6 +4,7 @@ import { usageError } from '../core/errors.js';
 import { errorDocument, renderError } from '../report/error.js';
 import { toJson } from '../report/json.js';
 import { addCommands } from './commands.js';
+import { keepHeapSmall } from './heap.js';
 import { Signals } from './signals.js';
 import { printData, printTalk, renderOptions } from './terminal.js';
 
@@ -15,6 +16,8 @@ function readVersion(): string {
 
 /** Runs the command line and returns the exit code; never throws, never prints a stack. */
 export async function main(args: readonly string[]): Promise<number> {
+  // Before the commands are loaded: what the heap has grown to by then it keeps.
+  keepHeapSmall();
   const signals = new Signals();
   const json = args.includes('--json');
   let exitCode = 0;

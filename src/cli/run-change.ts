@@ -12,7 +12,6 @@ import { toJson } from '../report/json.js';
 import { renderPlan } from '../report/plan-table.js';
 import { type RunResult, renderRunResult } from '../report/run-result.js';
 import { askToGoOn } from './confirm.js';
-import { keepHeapSmall } from './heap.js';
 import type { ChangeFlags, CommonOptions, LayoutFlags, MoveFlags, PlanFlags, PlanFor } from './options.js';
 import { peakMemoryBytes } from './peak-memory.js';
 import { type Progress, startProgress } from './progress.js';
@@ -59,7 +58,6 @@ function freeRule(command: PlanFor, { free, min, size, diskSize }: LayoutFlags):
 }
 
 export async function runPlan(disk: string, flags: PlanFlags, around: Surroundings): Promise<void> {
-  keepHeapSmall();
   const resizes = flags.size !== undefined || flags.free !== undefined || flags.min === true;
   const wish = layoutWish(flags.for ?? (resizes ? 'shrink' : 'align'), flags);
   const { plan } = await planDisk(disk, wish, outside(flags), around.signals.signal);
@@ -160,7 +158,6 @@ async function withServices(
   asks: boolean,
   work: (services: Services) => Promise<Outcome>,
 ): Promise<Outcome> {
-  keepHeapSmall();
   let progress: Progress | undefined;
   const services: Services = {
     version: around.version,

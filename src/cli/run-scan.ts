@@ -4,7 +4,6 @@ import { toJson } from '../report/json.js';
 import { scanExitCode } from '../report/scan-check.js';
 import { type ScanInput, type ScanSort, scanDocument } from '../report/scan-json.js';
 import { renderScanTable } from '../report/scan-table.js';
-import { keepHeapSmall } from './heap.js';
 import type { ScanFlags } from './options.js';
 import { startProgress } from './progress.js';
 import type { Surroundings } from './surroundings.js';
@@ -16,7 +15,6 @@ export async function runScan(targets: string[], flags: ScanFlags, around: Surro
   const { sort } = flags;
   if (!SORTS.has(sort))
     throw usageError('sort', `cannot sort by ${sort}`, { hint: 'path, size or reclaimable' });
-  keepHeapSmall();
   const progress = await startProgress(flags.progress, flags.quiet === true);
   const entries = await scanTargets(targets, {
     signal: around.signals.signal,

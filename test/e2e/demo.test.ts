@@ -23,13 +23,19 @@ function demo(args: readonly string[], extra: NodeJS.ProcessEnv = {}, folder = t
 }
 
 describe('npm run demo', () => {
-  it('scans, plans, aligns and scans again, in 80 columns without colour, and cleans up', () => {
+  it('scans, plans, aligns, scans again and shrinks, in 80 columns without colour, and cleans up', () => {
     const { status, stdout, stderr } = demo([]);
     expect(stderr).toBe('');
     expect(status).toBe(0);
     const commands = stdout.split('\n').filter((line) => line.startsWith('$ '));
-    expect(commands.map((line) => line.split(' ')[2])).toEqual(['scan', 'plan', 'align', 'scan']);
-    const results = ['2 misaligned to 64 KiB', '1. partition 2 moves', 'fixed partition 1', '0 misaligned'];
+    expect(commands.map((line) => line.split(' ')[2])).toEqual(['scan', 'plan', 'align', 'scan', 'shrink']);
+    const results = [
+      '2 misaligned to 64 KiB',
+      '1. partition 2 moves',
+      'fixed partition 1',
+      '0 misaligned',
+      'NTFS: 14048 -> 6143 clusters',
+    ];
     const places = results.map((text) => stdout.indexOf(text));
     expect(places).not.toContain(-1);
     expect(places).toEqual([...places].sort((a, b) => a - b));
@@ -47,7 +53,7 @@ describe('npm run demo', () => {
     expect(lines.find((line) => line.includes('░░░'))).toContain(ESCAPE);
   });
 
-  it('leaves the aligned disk behind with --keep, whole and with its holes', () => {
+  it('leaves the finished disk behind with --keep, whole and with its holes', () => {
     const { status, stdout } = demo(['--keep']);
     expect(status).toBe(0);
     const folder = /^The disk is in (.*)$/m.exec(stdout)?.[1] ?? '';
@@ -55,7 +61,7 @@ describe('npm run demo', () => {
     const flat = join(folder, 'demo-flat.vmdk');
     const disk = readFileSync(flat);
     // Start of the first two entries of the MBR.
-    expect([disk.readUInt32LE(446 + 8), disk.readUInt32LE(446 + 16 + 8)]).toEqual([128, 112_640]);
+    expect([disk.readUInt32LE(446 + 8), disk.readUInt32LE(446 + 16 + 8)]).toEqual([128, 49_280]);
     expect(statSync(flat).blocks * 512).toBeLessThan(disk.length / 2);
     rmSync(folder, { recursive: true });
   });

@@ -1,15 +1,16 @@
 import type { ByteRange } from '../core/range.js';
 
-const WORD = Uint32Array.BYTES_PER_ELEMENT;
+/** What bytes are held against: comparing memory is several times faster than a loop over words. */
+const ZEROS = new Uint8Array(64 * 1024);
 
-/** True when every byte is 0. Compares words where the alignment allows: discards look at whole disks. */
+/** True when every byte is 0. Fast: discards look at whole disks. */
 export function isZero(bytes: Uint8Array): boolean {
-  const head = Math.min((WORD - (bytes.byteOffset % WORD)) % WORD, bytes.length);
-  const wordCount = Math.floor((bytes.length - head) / WORD);
-  const words = new Uint32Array(bytes.buffer, bytes.byteOffset + head, wordCount);
-  for (let i = 0; i < head; i++) if (bytes[i] !== 0) return false;
-  for (let i = 0; i < wordCount; i++) if (words[i] !== 0) return false;
-  for (let i = head + wordCount * WORD; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  // Most of what is not zero shows it at once.
+  if (bytes.length > 0 && bytes[0] !== 0) return false;
+  for (let at = 0; at < bytes.length; at += ZEROS.length) {
+    const part = bytes.subarray(at, at + ZEROS.length);
+    if (Buffer.compare(part, ZEROS.subarray(0, part.length)) !== 0) return false;
+  }
   return true;
 }
 

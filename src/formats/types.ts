@@ -53,6 +53,25 @@ export interface UsedMap {
   ranges(at: number, length: number): Promise<ByteRange[]>;
 }
 
+/** Random access to what a volume has free, for `zero`. */
+export interface FreeMap {
+  /**
+   * The parts of [at, at + length) of the volume that the file system has to give, and nothing else: exact to the
+   * byte, sorted, merged. What belongs to nobody, like the bytes behind its end, is not free. Bounded by the window.
+   */
+  ranges(at: number, length: number): Promise<ByteRange[]>;
+}
+
+/** Content in use that the guest makes anew when it starts, so that it may be cleared on request. */
+export interface ScratchSpace {
+  readonly kind: 'swap' | 'pagefile';
+  /**
+   * The stretches of the volume that hold it, in any order, none twice; what the guest finds it by is left out.
+   * Throws Refused when the content may still be wanted.
+   */
+  ranges(volume: Reader): AsyncGenerator<ByteRange>;
+}
+
 /** Where a volume was and where it goes; all LBAs of the disk, counts in sectors. */
 export interface VolumeMove {
   readonly sectorSize: number;
@@ -149,6 +168,9 @@ export interface FilesystemFormat {
   inspect(volume: Reader): Promise<FilesystemFacts>;
   /** Present when MoveFacts.copies can be `used`. */
   usedMap?(volume: Reader): Promise<UsedMap>;
+  /** What `zero` may clear, of a clean volume. Throws Refused where clearing it would take something from somebody. */
+  freeMap?(volume: Reader): Promise<FreeMap>;
+  readonly scratch?: ScratchSpace;
   /** What must change inside the volume when it moves or its partition changes size. */
   onMove?(volume: Reader, move: VolumeMove): Promise<VolumeEdit>;
   /** Works out a smaller volume. Throws Refused, Unsupported or Damaged before anything is written. */

@@ -3,13 +3,13 @@ import { alignUp, MIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import { volumeFacts } from '../facts.js';
 import { hasBytes } from '../signature.js';
-import type { FilesystemFacts, FilesystemFormat, FilesystemState, UsedMap } from '../types.js';
+import type { FilesystemFacts, FilesystemFormat, FilesystemState, FreeMap, UsedMap } from '../types.js';
 import { BlockBitmaps } from './bitmap.js';
 import { checkExt } from './check.js';
 import { INCOMPATIBLE, isUnderstood, kindOf, READ_ONLY_COMPATIBLE } from './features.js';
 import { GroupTable } from './groups.js';
 import { MAGIC_AT, STATE_ERRORS, STATE_VALID, SUPERBLOCK_MAGIC } from './layout.js';
-import { ExtUsedMap } from './used.js';
+import { ExtFreeMap, ExtUsedMap } from './used.js';
 import { type ExtVolume, openExt, totalBytesOf } from './volume.js';
 
 /** Room above what is used that resize2fs needs for tables and for files it takes apart. */
@@ -20,7 +20,7 @@ const SHRINK_MARGIN_SHARE = 20;
  * ext2, ext3, ext4 and external journals. All positions inside count from the start of the volume, so a move
  * changes nothing. A file system that is not clean moves too, but whole: its bitmaps may be stale.
  */
-export const ext: FilesystemFormat = { id: 'ext', probe, inspect, usedMap, check };
+export const ext: FilesystemFormat = { id: 'ext', probe, inspect, usedMap, freeMap, check };
 
 function probe(head: Uint8Array): boolean {
   return hasBytes(head, MAGIC_AT, [SUPERBLOCK_MAGIC & 0xff, SUPERBLOCK_MAGIC >> 8]);
@@ -66,7 +66,15 @@ function hasTrustedBitmaps(opened: ExtVolume): boolean {
 }
 
 async function usedMap(volume: Reader): Promise<UsedMap> {
+  return openUsedMap(volume, await openExt(volume));
+}
+
+async function freeMap(volume: Reader): Promise<FreeMap> {
   const opened = await openExt(volume);
+  return new ExtFreeMap(await openUsedMap(volume, opened), totalBytesOf(opened));
+}
+
+async function openUsedMap(volume: Reader, opened: ExtVolume): Promise<ExtUsedMap> {
   if (!hasTrustedBitmaps(opened)) {
     throw unsupported('ext-bitmaps-unsure', 'the block bitmaps of this ext file system cannot be relied on');
   }

@@ -12,6 +12,7 @@ import {
   INDX_BLOCK,
   INDX_HEADER_AT,
   MAGIC,
+  RECORD,
 } from './layout.js';
 import { type FileRecord, type RecordReference, readReference } from './record.js';
 import type { AttributeStream } from './stream.js';
@@ -37,6 +38,13 @@ interface Entry {
   readonly isLast: boolean;
   /** VCN of the node whose names come before this one, or undefined in a leaf. */
   readonly child: number | undefined;
+}
+
+/** The file of that name (ASCII, in any case) in the root directory, or undefined. Throws Damaged. */
+export async function findInRoot(volume: NtfsVolume, name: string): Promise<FileRecord | undefined> {
+  const root = await Directory.open(volume, await volume.readFile(RECORD.root));
+  const reference = await root.find(name);
+  return reference === undefined ? undefined : volume.readReferenced(reference);
 }
 
 /** The index of one directory: a B-tree of names. */

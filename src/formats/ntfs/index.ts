@@ -1,16 +1,18 @@
+import { refused } from '../../core/errors.js';
 import type { FilesystemFormat } from '../types.js';
 import { hasNtfsOemId } from './boot-sector.js';
 import { checkNtfs } from './check.js';
-import { NtfsUsedMap } from './cluster-bitmap.js';
+import { NtfsFreeMap, NtfsUsedMap } from './cluster-bitmap.js';
 import { inspectNtfs } from './inspect.js';
 import { ntfsOnMove } from './move.js';
+import { pageFileRanges } from './page-files.js';
 import { checkDeep } from './resize/check-deep.js';
 import { enlargeNtfs } from './resize/enlarge.js';
 import { minimumNtfsSize } from './resize/minimum.js';
 import { shrinkNtfs } from './resize/shrink.js';
 import { openVolume } from './volume.js';
 
-/** NTFS: probe, facts, used clusters, move, resize, deep check. See docs/formats/ntfs.md. */
+/** NTFS: probe, facts, used and free clusters, move, resize, deep check. See docs/formats/ntfs.md. */
 export const ntfs: FilesystemFormat = {
   id: 'ntfs',
   probe: hasNtfsOemId,
@@ -25,4 +27,18 @@ export const ntfs: FilesystemFormat = {
     const volume = await openVolume(reader);
     return new NtfsUsedMap(await volume.clusterBitmap(), volume.clusterBytes);
   },
+  /**
+   * A shadow copy keeps what a file looked like in the very clusters the file had: when it is deleted they are free for
+   * the volume, and still wanted by the copy. Windows saves them before it overwrites them; from outside nobody does.
+   */
+  async freeMap(reader) {
+    const volume = await openVolume(reader);
+    if (volume.hasShadowCopies) {
+      throw refused('ntfs-shadow-copies', 'shadow copies may still need what lies in free clusters', {
+        hint: 'delete the restore points in the guest: `vssadmin delete shadows /all`',
+      });
+    }
+    return new NtfsFreeMap(await volume.clusterBitmap(), volume.clusterBytes);
+  },
+  scratch: { kind: 'pagefile', ranges: pageFileRanges },
 };

@@ -1,6 +1,6 @@
 import type { Reason } from '../../core/errors.js';
 import type { FilesystemState } from '../types.js';
-import { Directory } from './directory.js';
+import { findInRoot } from './directory.js';
 import { ATTRIBUTE_TYPE, RECORD, VOLUME_INFORMATION } from './layout.js';
 import { type LogState, readLogState } from './log-file.js';
 import type { NtfsVolume } from './volume.js';
@@ -115,10 +115,8 @@ function logReason(state: LogState): Reason | undefined {
 
 /** Looks at hiberfil.sys in the root directory: there and not obviously over means hibernated. */
 async function hibernationReason(volume: NtfsVolume): Promise<Reason | undefined> {
-  const root = await Directory.open(volume, await volume.readFile(RECORD.root));
-  const reference = await root.find('hiberfil.sys');
-  if (reference === undefined) return undefined;
-  const file = await volume.readReferenced(reference);
+  const file = await findInRoot(volume, 'hiberfil.sys');
+  if (file === undefined) return undefined;
   const content = await volume.openStream(file, ATTRIBUTE_TYPE.data);
   const found = (message: string): Reason => ({ code: 'ntfs-hibernated', message, hint: FULL_SHUTDOWN_HINT });
   if (content === undefined || content.sizeBytes < HIBERFIL_HEADER_BYTES) {

@@ -2,7 +2,8 @@ import { u32be, u32le } from '../../codec/fields.js';
 import { defineLayout } from '../../codec/layout.js';
 import { utf8Text } from '../../codec/text.js';
 import { uuid } from '../../codec/uuid.js';
-import { damaged, type Reason } from '../../core/errors.js';
+import { damaged, hintOf, type Reason, refused } from '../../core/errors.js';
+import type { ByteRange } from '../../core/range.js';
 import { KIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import { volumeFacts } from '../facts.js';
@@ -51,6 +52,7 @@ export const swap: FilesystemFormat = {
   id: 'swap',
   probe: (head) => findSignature(head) !== undefined,
   inspect,
+  scratch: { kind: 'swap', ranges: scratchRanges },
 };
 
 function findSignature(head: Uint8Array): Signature | undefined {
@@ -109,4 +111,16 @@ function totalBytes({ pageBytes, kind }: Signature, { lastPage }: Header, volume
     actual: claimed,
     hint: 'restore the old size of the partition, or make the swap area anew in the guest, keeping the UUID (mkswap -U)',
   });
+}
+
+/** All pages but the first, which holds signature, UUID, label and the list of bad pages. */
+async function* scratchRanges(volume: Reader): AsyncGenerator<ByteRange> {
+  const head = await readInside(volume, 0, Math.min(volume.sizeBytes, 64 * KIB), 'the first page of swap');
+  const signature = findSignature(head);
+  if (signature?.kind === 'suspended') throw refused(HIBERNATED.code, HIBERNATED.message, hintOf(HIBERNATED));
+  const header = readHeader(head);
+  // The old kind has no header: bits in the first page tell how far it reaches, and the guest sees to that.
+  if (signature?.kind !== 'new' || header === undefined) return;
+  const end = totalBytes(signature, header, volume) ?? 0;
+  yield { at: signature.pageBytes, length: Math.max(0, end - signature.pageBytes) };
 }

@@ -96,7 +96,7 @@ function describeSource(source: DiskSource) {
   };
 }
 
-type Content = Pick<PartitionFacts, 'filesystem' | 'resizing' | 'findings'>;
+type Content = Pick<PartitionFacts, 'filesystem' | 'resizing' | 'clearing' | 'findings'>;
 type Entry = Omit<PartitionFacts, keyof Content>;
 
 function entriesOf({ mbr, gpt, kind }: Tables): Entry[] {
@@ -140,6 +140,7 @@ async function contentOf(
   return {
     filesystem: found.facts,
     resizing: await resizingFacts(found, volume, wantsMinimum, signal),
+    clearing: { free: found.format.freeMap !== undefined, scratch: found.format.scratch?.kind ?? null },
     ...(options.deep === true && found.format.deepCheck !== undefined
       ? { findings: await found.format.deepCheck(volume, signal) }
       : {}),

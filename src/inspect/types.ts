@@ -5,7 +5,7 @@ import type { Lba } from '../core/units.js';
 import type { VmFacts } from '../disk/types.js';
 import type { GptTable } from '../formats/gpt/index.js';
 import type { Geometry, MbrTable } from '../formats/mbr/index.js';
-import type { DeepFinding, FilesystemFacts, MinimumSize } from '../formats/types.js';
+import type { DeepFinding, FilesystemFacts, MinimumSize, ScratchSpace } from '../formats/types.js';
 
 export type PartitionKind = 'primary' | 'extended' | 'logical' | 'gpt';
 
@@ -26,8 +26,17 @@ export interface PartitionFacts {
   readonly filesystem: FilesystemFacts | null;
   /** What this program can do about its size; absent where nothing is recognised. */
   readonly resizing?: ResizingFacts;
+  /** What of it this program could clear; absent where nothing is recognised. */
+  readonly clearing?: ClearingFacts;
   /** What the deep check found; absent where it was not asked for, or the format has none. */
   readonly findings?: readonly DeepFinding[];
+}
+
+export interface ClearingFacts {
+  /** Its free space can be told from the rest. */
+  readonly free: boolean;
+  /** It has content that the guest makes anew when it starts. */
+  readonly scratch: ScratchSpace['kind'] | null;
 }
 
 /** What stands against a resize, and in which family of errors it is. */

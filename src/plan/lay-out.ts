@@ -2,7 +2,7 @@ import { refused, unsupported, usageError } from '../core/errors.js';
 import { formatSize } from '../core/size.js';
 import { alignDown, alignUp, lba, MIB } from '../core/units.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
-import { type Counts, type Places, placeEnd, placeExplicit, placeInOrder } from './place.js';
+import { type Counts, currentPlaces, type Places, placeEnd, placeExplicit, placeInOrder } from './place.js';
 import { isCandidate } from './sizes.js';
 import type { LayoutRequest } from './types.js';
 
@@ -26,6 +26,8 @@ export function layOut(
   sizes: ReadonlyMap<number, number>,
 ): DiskLayout {
   const counts = new Map([...sizes].map(([number, bytes]) => [number, Math.ceil(bytes / facts.sectorSize)]));
+  if (request.command === 'zero')
+    return { sizeBytes: facts.sizeBytes, places: currentPlaces(facts), resized: new Set() };
   if (request.command === 'shrink') return packed(facts, request, counts);
   const asked = askedSize(facts, request);
   const isFilled = request.command === 'enlarge' && asked > facts.sizeBytes && request.free === null;
@@ -69,11 +71,7 @@ function checkWholeSectors({ sectorSize }: DiskFacts, asked: number): void {
 
 /** Everything to the left, and the disk cut behind it. */
 function packed(facts: DiskFacts, request: LayoutRequest, counts: Counts): DiskLayout {
-  if (facts.state === 'ready' && (facts.table === 'none' || facts.partitions.length === 0)) {
-    throw unsupported('no-partitions', 'the disk has no partitions: nothing tells what of it is in use', {
-      hint: 'a disk without a partition table is not cut; remove it if it is empty',
-    });
-  }
+  requirePartitions(facts, 'a disk without a partition table is not cut; remove it if it is empty');
   const places = placesFor(facts, request, counts);
   const needed = sizeFor(facts, places);
   const asked = request.diskSizeBytes;
@@ -85,6 +83,14 @@ function packed(facts: DiskFacts, request: LayoutRequest, counts: Counts): DiskL
     return { sizeBytes, places: placesFor(withSize(facts, sizeBytes), request, counts), resized };
   }
   return { sizeBytes: Math.min(facts.sizeBytes, Math.max(needed, asked ?? 0)), places, resized };
+}
+
+/** Unsupported when nothing tells what of the disk is in use. */
+export function requirePartitions({ state, table, partitions }: DiskFacts, hint: string): void {
+  if (state !== 'ready' || (table !== 'none' && partitions.length > 0)) return;
+  throw unsupported('no-partitions', 'the disk has no partitions: nothing tells what of it is in use', {
+    hint,
+  });
 }
 
 function checkSlack(facts: DiskFacts, asked: number, needed: number): void {

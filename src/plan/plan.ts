@@ -11,6 +11,7 @@ import { currentPlaces, type Places } from './place.js';
 import { planResizes } from './resizes.js';
 import { requireResizable, targetSizes } from './sizes.js';
 import type { Layout, LayoutPartition, LayoutRequest, Plan } from './types.js';
+import { planZero } from './zero.js';
 
 /**
  * The plan for a request: pure, equal facts and request give equal JSON. Throws Refused with a remedy for what
@@ -21,8 +22,10 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
   const targets = targetSizes(facts, request);
   const { sizeBytes, places, resized } = layOut(facts, request, targets.bytes);
   const changed = facts.partitions.some((partition) => isChanged(facts, places, partition));
-  const status = changed || sizeBytes !== facts.sizeBytes ? 'change' : 'nothing-to-do';
+  const clears = request.command === 'zero';
+  const status = changed || clears || sizeBytes !== facts.sizeBytes ? 'change' : 'nothing-to-do';
   if (status === 'change' || !isFullySeen(facts)) checkDiskState(facts);
+  const zero = clears ? { zero: planZero(facts, request) } : {};
   const resizes = planResizes(facts, places, resized);
   for (const { number, direction } of resizes) {
     const partition = facts.partitions.find((each) => each.number === number);
@@ -49,6 +52,7 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
     after,
     resizes,
     moves,
+    ...zero,
     fixups: status === 'change' ? [...plannedFixups(facts, places, sizeBytes), ...boot.fixups] : [],
     warnings: [...warnings, ...boot.warnings, ...targets.warnings],
     bytesToCopy: sum(moves.map(({ bytesToCopy }) => bytesToCopy)),

@@ -21,14 +21,14 @@ export interface WantedSize {
 /** What the operator asked for, in the planner's terms. */
 export interface LayoutRequest {
   /** `shrink` also packs to the left and cuts the disk, `enlarge` lets the disk grow and moves only what is in the way. */
-  readonly command: 'align' | 'move-extents' | 'shrink' | 'enlarge';
+  readonly command: 'align' | 'move-extents' | 'shrink' | 'enlarge' | 'zero';
   /** Starts and ends of aligned extents are multiples of this. */
   readonly boundaryBytes: number;
   /** Align to cylinder boundaries instead. */
   readonly cylinders: boolean;
   /** Partition numbers that are not aligned (they may still be pushed by what lies before them). */
   readonly doNotAlign: readonly number[];
-  /** Only these partitions are aligned (shrink, enlarge: resized); empty: all. */
+  /** Only these partitions are aligned (shrink, enlarge: resized; zero: cleared); empty: all. */
   readonly only: readonly number[];
   /** Explicit places, from --to (start only) or from a saved plan (all of it). */
   readonly targets: readonly ExtentTarget[];
@@ -48,6 +48,20 @@ export interface LayoutRequest {
   readonly allocate: 'sparse' | 'full';
   /** What the guest finds by position and what is left as it is all the same. */
   readonly skipBootFixups: readonly BootFixup[];
+  /** Of `zero` only: what is cleared besides free space, and how. */
+  readonly zero?: ZeroWish;
+}
+
+/** What `zero` is to clear. */
+export interface ZeroWish {
+  /** Only what no partition holds. */
+  readonly gapsOnly: boolean;
+  /** Contents of swap partitions too. */
+  readonly swap: boolean;
+  /** Contents of page files too. */
+  readonly pagefile: boolean;
+  /** Give blocks back where the store can; false: write zeros. */
+  readonly punch: boolean;
 }
 
 /** A request that changes nothing: what is not named in `wish` stays. */
@@ -132,6 +146,30 @@ export interface PlannedResize {
   readonly relocatedBytes: number | null;
 }
 
+/** One kind of unused space, and where. Sizes are bytes. */
+export interface ZeroArea {
+  /** `gaps`: what no partition holds. `free`: what a file system has free. `swap`, `pagefile`: contents of these. */
+  readonly kind: 'gaps' | 'free' | 'swap' | 'pagefile';
+  /** Null for `gaps`. */
+  readonly number: number | null;
+  /** How much there is; null until the disk was asked. */
+  readonly bytes: number | null;
+  /** What of it is no hole and has to be read; null until the disk was asked. */
+  readonly bytesToRead: number | null;
+  /** What of it is not zero, in whole windows; null until it was read, which the rehearsal does. */
+  readonly bytesToClear: number | null;
+}
+
+/** What `zero` looks at and clears. */
+export interface ZeroPlan {
+  /** Blocks are given back to the store; false: zeros are written. */
+  readonly punch: boolean;
+  /** In the order they are cleared. */
+  readonly areas: readonly ZeroArea[];
+  /** Partitions that are left alone, and why. */
+  readonly skipped: readonly { readonly number: number; readonly code: string; readonly message: string }[];
+}
+
 export interface PlannedFixup {
   readonly kind: string;
   readonly partition: number | null;
@@ -157,6 +195,8 @@ export interface Plan {
   readonly resizes: readonly PlannedResize[];
   /** In the order they are carried out. */
   readonly moves: readonly PlannedMove[];
+  /** Of `zero` only. */
+  readonly zero?: ZeroPlan;
   readonly fixups: readonly PlannedFixup[];
   readonly warnings: readonly Reason[];
   readonly bytesToCopy: number;

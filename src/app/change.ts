@@ -18,6 +18,7 @@ import { planDisk, type Wish } from './plan.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
 import { checkFileSize, checkRoom } from './room.js';
 import type { Services } from './services.js';
+import { asPlanned, isCleared, verifyCleared } from './zero.js';
 
 export interface ChangeOptions extends OpenOptions {
   readonly dryRun: boolean;
@@ -43,7 +44,8 @@ export async function changeDisk(
     const rehearsal = await withDisk(source, { writable: false }, (disk) =>
       rehearseOnly(disk, facts, plan, services),
     );
-    return finish('dry-run', { after: rehearsal.facts, ...rehearsal });
+    const status = isCleared(rehearsal.plan) ? 'nothing-to-do' : 'dry-run';
+    return finish(status, { after: rehearsal.facts, ...rehearsal });
   }
   if (!(await services.confirm(plan))) {
     throw refused('declined', 'nothing was changed: the plan was declined');
@@ -51,7 +53,7 @@ export async function changeDisk(
   return withDisk(source, { writable: true }, async (disk) => {
     await checkUnchanged(disk, facts, options);
     const done = await execute(disk, { source, facts }, plan, services);
-    return finish('done', done);
+    return finish(done.runId === null ? 'nothing-to-do' : 'done', done);
   });
 }
 
@@ -71,13 +73,22 @@ async function rehearseOnly(
 
 function compileInput(disk: Disk, facts: DiskFacts, plan: Plan, services: Services) {
   const old = disk.source.descriptor?.parsed.cid ?? 'ffffffff';
-  return { disk, facts, plan, newContentId: newContentId(old, services.random), signal: services.signal };
+  return {
+    disk,
+    facts,
+    plan,
+    newContentId: newContentId(old, services.random),
+    signal: services.signal,
+    onLook: (why: string, bytesCopied: number, bytesToCopy: number) =>
+      services.onProgress({ why, bytesCopied, bytesToCopy }),
+  };
 }
 
 /** From the lock to the end of the run. The disk is opened for writing and locked by now. */
 async function execute(disk: Disk, found: Found, plan: Plan, services: Services): Promise<Partial<Outcome>> {
   const runId = newRunId(services);
   const rehearsal = await prepare(disk, found, plan, runId, services);
+  if (isCleared(rehearsal.plan)) return { runId: null, plan: rehearsal.plan };
   const journal = await Journal.open(disk.source.store, disk.source.path);
   const done = await runToEnd(journal, disk, found.facts, services);
   return { runId, ...rehearsal, ...done };
@@ -129,7 +140,8 @@ async function prepare(
     await checkRoom(source, journal.runTotals, rehearsal.allocates);
     await checkFileSize(source, plan.after.sizeBytes);
     services.signal.throwIfAborted();
-    await journal.seal(header({ source, facts }, plan, runId, rehearsal, services));
+    if (isCleared(rehearsal.plan)) await journal.discard();
+    else await journal.seal(header({ source, facts }, runId, rehearsal, services));
     return rehearsal;
   } catch (error) {
     await journal.discard();
@@ -137,13 +149,7 @@ async function prepare(
   }
 }
 
-function header(
-  { source, facts }: Found,
-  plan: Plan,
-  runId: string,
-  rehearsal: Rehearsal,
-  services: Services,
-) {
+function header({ source, facts }: Found, runId: string, rehearsal: Rehearsal, services: Services) {
   const extents = source.extents.map(({ path, sizeBytes, inode }) => ({
     path: source.store.nameOf(path),
     sizeBytes,
@@ -155,10 +161,10 @@ function header(
     startedAt: new Date(services.now()).toISOString(),
     disk: source.store.nameOf(source.path),
     extents,
-    plan,
+    plan: rehearsal.plan,
     facts: { ...facts, mbr: null, gpt: null },
     usedAfter: rehearsal.facts.partitions
-      .filter(({ number }) => plan.resizes.some((resize) => resize.number === number))
+      .filter(({ number }) => rehearsal.plan.resizes.some((resize) => resize.number === number))
       .map(({ number, filesystem }) => ({ number, usedBytes: filesystem?.usedBytes ?? null })),
     fixups: rehearsal.fixups,
     warnings: rehearsal.warnings,
@@ -178,10 +184,11 @@ function newRunId(services: Services): string {
  */
 export async function runToEnd(
   journal: Journal,
-  disk: Disk,
+  opened: Disk,
   before: DiskFacts,
   services: Services,
 ): Promise<{ after: DiskFacts; counters: Counters }> {
+  const disk = asPlanned(opened, journal.header.plan);
   const { path, store } = disk.source;
   services.onInFlight?.(path);
   const runner = new Runner(journal, disk.device, store, services);
@@ -218,6 +225,7 @@ async function verify(journal: Journal, disk: Disk, before: DiskFacts): Promise<
   const after = await inspectDisk(disk);
   checkPromise(plan, before, after, usedAfter);
   await verifyVolumes(disk.device, plan);
+  await verifyCleared(journal, disk.device);
   return after;
 }
 

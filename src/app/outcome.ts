@@ -67,6 +67,7 @@ export function runResult(value: Outcome, command: RunResult['command']): RunRes
     verified: true,
     fixups: value.fixups.map((fixup) => runFixup(fixup, value.before.path)),
     warnings: value.warnings,
+    ...(value.plan.zero === undefined ? {} : { zero: value.plan.zero }),
   };
 }
 

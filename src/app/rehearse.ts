@@ -10,6 +10,7 @@ import { inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 import type { Plan, PlannedFixup } from '../plan/types.js';
 import { compile } from '../program/compile.js';
+import type { LookProgress } from '../program/compile-input.js';
 import type { CompileNotes } from '../program/compile-notes.js';
 import { checkLaws } from '../program/laws.js';
 import type { Phase } from '../program/types.js';
@@ -25,6 +26,7 @@ export interface RehearsalInput {
   readonly signal: AbortSignal;
   /** Where the phases go: the run journal, or nowhere for a dry run. */
   readonly record: (phase: Phase) => Promise<void>;
+  readonly onLook?: LookProgress;
 }
 
 export interface Rehearsal {
@@ -35,6 +37,8 @@ export interface Rehearsal {
   readonly allocates: number;
   readonly fixups: readonly PlannedFixup[];
   readonly warnings: readonly Reason[];
+  /** The plan, with what compiling it found out. */
+  readonly plan: Plan;
 }
 
 /**
@@ -56,7 +60,7 @@ export async function rehearse(input: RehearsalInput): Promise<Rehearsal> {
 
 async function rehearseOn(preview: Preview, input: RehearsalInput): Promise<Rehearsal> {
   const { disk, facts, plan, signal } = input;
-  const notes: CompileNotes = { fixups: [], warnings: [] };
+  const notes: CompileNotes = { fixups: [], warnings: [], cleared: [] };
   let counters = NOTHING_DONE;
   let allocates = 0;
   for await (const phase of compile({ ...input, preview }, notes)) {
@@ -70,5 +74,12 @@ async function rehearseOn(preview: Preview, input: RehearsalInput): Promise<Rehe
   const rehearsed = await inspectDisk({ source: disk.source, device: preview.top });
   checkPromise(plan, facts, rehearsed);
   await verifyVolumes(preview.top, plan);
-  return { facts: rehearsed, counters, allocates, ...notes };
+  const { fixups, warnings, cleared } = notes;
+  return { facts: rehearsed, counters, allocates, fixups, warnings, plan: withCleared(plan, cleared) };
+}
+
+function withCleared(plan: Plan, cleared: readonly number[]): Plan {
+  if (plan.zero === undefined) return plan;
+  const areas = plan.zero.areas.map((area, index) => ({ ...area, bytesToClear: cleared[index] ?? null }));
+  return { ...plan, zero: { ...plan.zero, areas } };
 }

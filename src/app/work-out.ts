@@ -8,6 +8,7 @@ import { sectorsBehind } from '../plan/lay-out.js';
 import { DEFAULT_RATES } from '../plan/moves.js';
 import type { Plan, PlannedFixup, PlannedResize } from '../plan/types.js';
 import { workOut } from '../program/resize.js';
+import { completeZero } from './zero.js';
 
 /** What the disk itself says to a plan. */
 interface Additions {
@@ -30,6 +31,7 @@ export async function completePlan(
   signal: AbortSignal,
 ): Promise<Plan> {
   if (plan.status === 'nothing-to-do') return plan;
+  if (plan.zero !== undefined) return completeZero(device, facts, plan, plan.zero, signal);
   const found: Additions = { resizes: [], fixups: [], warnings: [] };
   for (const resize of plan.resizes) await addResize(device, plan, resize, found, signal);
   if (plan.after.sizeBytes < plan.before.sizeBytes) {

@@ -3,6 +3,9 @@ import type { Disk } from '../disk/types.js';
 import type { DiskFacts } from '../inspect/types.js';
 import type { Plan } from '../plan/types.js';
 
+/** Told while unused space is read: how far it came, of how much. */
+export type LookProgress = (why: string, bytesRead: number, bytesToRead: number) => void;
+
 /** What the compiler works from. The facts are those the plan was made from. */
 export interface CompileInput {
   readonly disk: Disk;
@@ -13,4 +16,5 @@ export interface CompileInput {
   /** For the descriptor: chosen by the caller, so that compiling is repeatable. */
   readonly newContentId: string;
   readonly signal?: AbortSignal;
+  readonly onLook?: LookProgress;
 }

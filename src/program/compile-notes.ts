@@ -5,6 +5,8 @@ import type { LayoutPartition, PlannedFixup } from '../plan/types.js';
 export interface CompileNotes {
   readonly fixups: PlannedFixup[];
   readonly warnings: Reason[];
+  /** Of `zero`: bytes that each area of the plan comes to. */
+  readonly cleared: number[];
 }
 
 /** The partition of that number in a layout; Internal when it is missing: layouts of a plan hold the same ones. */

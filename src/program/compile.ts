@@ -16,6 +16,7 @@ import { type LeftBehind, releasePhases } from './release.js';
 import { type ResizeJob, resizePhases, workOut } from './resize.js';
 import { tablePhases } from './tables.js';
 import type { Operation, Phase } from './types.js';
+import { zeroPhases } from './zero.js';
 
 /**
  * The program of a plan, phase by phase; nothing is held whole. Order:
@@ -30,12 +31,21 @@ import type { Operation, Phase } from './types.js';
  *     partition tables, the boot loader beside them, clear what was left behind, cut the disk
  *     (here the result is verified) adapt the descriptor and put it back
  *
+ * `zero` has only one step between hiding and putting back, and it can be dropped as well.
+ *
  * Tables come after the data: a half-moved partition is wrong under either table, and the hidden descriptor keeps
  * everybody out meanwhile. The descriptor comes last because it is what makes the disk usable.
  */
 export async function* compile(input: CompileInput, notes: CompileNotes): AsyncGenerator<Phase> {
   const { disk, plan } = input;
   yield* hidePhases(disk.source);
+  if (plan.zero === undefined) yield* layoutPhases(input, notes);
+  else yield* zeroPhases(input, plan.zero.areas, notes.cleared);
+  yield* finishPhases(input);
+}
+
+async function* layoutPhases(input: CompileInput, notes: CompileNotes): AsyncGenerator<Phase> {
+  const { plan } = input;
   yield* shrinkPhases(input, notes);
   if (plan.after.sizeBytes > plan.before.sizeBytes) yield* growPhases(plan);
   yield* movingPhases(input, notes);
@@ -49,7 +59,6 @@ export async function* compile(input: CompileInput, notes: CompileNotes): AsyncG
   if (plan.after.sizeBytes < plan.before.sizeBytes) {
     yield change('cut the disk', [{ op: 'resize', to: plan.after.sizeBytes }]);
   }
-  yield* finishPhases(input);
 }
 
 const change = (why: string, operations: Operation[]): Phase => ({ stage: 'change', why, operations });

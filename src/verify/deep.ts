@@ -18,10 +18,16 @@ export async function checkVolumes(
   const { sectorSize } = plan.disk;
   const resized = new Set(plan.resizes.map(({ number }) => number));
   const moved = new Set(plan.moves.map(({ number }) => number));
+  const cleared = new Set(plan.zero?.areas.flatMap(({ number }) => number ?? []));
+  // Content in use is cleared only where every cluster is proven to have one owner.
+  const scratch = new Set(
+    plan.zero?.areas.flatMap(({ kind, number }) => (kind === 'pagefile' ? (number ?? []) : [])),
+  );
   for (const { number, kind, startLba, sectorCount } of plan[side].partitions) {
-    if (kind === 'extended' || !(moved.has(number) || resized.has(number))) continue;
+    if (kind === 'extended' || !(moved.has(number) || resized.has(number) || cleared.has(number))) continue;
     const volume = windowReader(disk, startLba * sectorSize, sectorCount * sectorSize, `partition ${number}`);
-    await checkVolume(volume, side === 'after' && resized.has(number), signal);
+    const isDeep = scratch.has(number) || (side === 'after' && resized.has(number));
+    await checkVolume(volume, isDeep, signal);
   }
 }
 

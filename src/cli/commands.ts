@@ -4,6 +4,7 @@ import {
   type CommonOptions,
   type LayoutFlags,
   type MoveFlags,
+  numbersArgument,
   type PlanFlags,
   type ScanFlags,
   targetArgument,
@@ -12,6 +13,7 @@ import {
   withChangeOptions,
   withCommonOptions,
   withLayoutOptions,
+  type ZeroFlags,
 } from './options.js';
 import type { Surroundings } from './surroundings.js';
 
@@ -23,6 +25,7 @@ export function addCommands(program: Command, around: Surroundings): void {
   addEnlarge(program, around);
   addAlign(program, around);
   addMoveExtents(program, around);
+  addZero(program, around);
   addResume(program, around);
 }
 
@@ -95,6 +98,22 @@ function addMoveExtents(program: Command, around: Surroundings): void {
     .action(async (disk: string, options: MoveFlags) => {
       const { runMoveExtents } = await import('./run-change.js');
       await runMoveExtents(disk, options, around);
+    });
+}
+
+function addZero(program: Command, around: Surroundings): void {
+  withChangeOptions(program.command('zero <disk>'))
+    .description('zero or punch unused space inside and between partitions')
+    .option('--partition <n,...>', 'only the free space of these partitions', numbersArgument)
+    .addOption(
+      new Option('--gaps-only', 'only what no partition holds').conflicts(['partition', 'swap', 'pagefile']),
+    )
+    .option('--swap', 'also the contents of swap partitions')
+    .option('--pagefile', 'also the contents of pagefile.sys and swapfile.sys')
+    .option('--no-punch', 'write zeros; give nothing back to the store')
+    .action(async (disk: string, options: ZeroFlags) => {
+      const { runZero } = await import('./run-change.js');
+      await runZero(disk, options, around);
     });
 }
 

@@ -33,6 +33,15 @@ export interface LayoutFlags {
   readonly diskSize?: number;
 }
 
+export interface ZeroFlags extends ChangeFlags {
+  readonly partition?: number[];
+  readonly gapsOnly?: boolean;
+  readonly swap?: boolean;
+  readonly pagefile?: boolean;
+  /** False by `--no-punch`. */
+  readonly punch: boolean;
+}
+
 export type PlanFor = 'align' | 'shrink' | 'enlarge';
 
 export interface PlanFlags extends CommonOptions, LayoutFlags {

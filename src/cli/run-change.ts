@@ -12,7 +12,15 @@ import { toJson } from '../report/json.js';
 import { renderPlan } from '../report/plan-table.js';
 import { type RunResult, renderRunResult } from '../report/run-result.js';
 import { askToGoOn } from './confirm.js';
-import type { ChangeFlags, CommonOptions, LayoutFlags, MoveFlags, PlanFlags, PlanFor } from './options.js';
+import type {
+  ChangeFlags,
+  CommonOptions,
+  LayoutFlags,
+  MoveFlags,
+  PlanFlags,
+  PlanFor,
+  ZeroFlags,
+} from './options.js';
 import { peakMemoryBytes } from './peak-memory.js';
 import { type Progress, startProgress } from './progress.js';
 import type { Surroundings } from './surroundings.js';
@@ -106,6 +114,20 @@ async function readPlanFile(path: string): Promise<string> {
   } catch (error) {
     throw usageError('plan-file', `the plan file cannot be read: ${path}`, { cause: error });
   }
+}
+
+export async function runZero(disk: string, flags: ZeroFlags, around: Surroundings): Promise<void> {
+  const request = layoutRequest({
+    command: 'zero',
+    only: flags.partition ?? [],
+    zero: {
+      gapsOnly: flags.gapsOnly === true,
+      swap: flags.swap === true,
+      pagefile: flags.pagefile === true,
+      punch: flags.punch,
+    },
+  });
+  await runChange(disk, { request: () => request, measure: measureNone }, 'zero', flags, around);
 }
 
 async function runChange(

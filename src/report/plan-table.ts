@@ -7,6 +7,7 @@ import { type Painter, painter } from './paint.js';
 import { type Column, renderTable } from './table.js';
 import { wrapText } from './text-width.js';
 import type { Rendered, RenderOptions } from './types.js';
+import { zeroLines } from './zero-table.js';
 
 /** A plan for a terminal: the disk before and after, what moves in which order and at which risk, what it costs. */
 export function renderPlan(plan: Plan, options: RenderOptions): Rendered {
@@ -28,13 +29,16 @@ function headingLine(plan: Plan, paint: Painter): string {
 }
 
 function goal({ command, request }: Plan): string {
-  if (command === 'move-extents' || command === 'enlarge') return '';
+  if (command !== 'align' && command !== 'shrink') return '';
   const boundary = request.cylinders ? 'cylinders' : formatExactSize(request.boundaryBytes);
   return command === 'align' ? ` to ${boundary}` : `, aligned to ${boundary}`;
 }
 
 function nothingToDo(plan: Plan, paint: Painter): readonly string[] {
-  return [paint.good(`nothing to do: ${NOTHING_TO_DO[plan.command]}`)];
+  const skipped = plan.zero?.skipped.map(
+    ({ number, message }) => `partition ${number} is left alone: ${paint.text(message)}`,
+  );
+  return [paint.good(`nothing to do: ${NOTHING_TO_DO[plan.command]}`), ...(skipped ?? [])];
 }
 
 const NOTHING_TO_DO: Readonly<Record<Plan['command'], string>> = {
@@ -42,9 +46,14 @@ const NOTHING_TO_DO: Readonly<Record<Plan['command'], string>> = {
   'move-extents': 'every extent is where it is wanted',
   shrink: 'the disk is as small as was asked for',
   enlarge: 'every file system has the room that was asked for',
+  zero: 'unused space is holes already',
 };
 
 function changeLines(plan: Plan, paint: Painter, options: RenderOptions): readonly string[] {
+  if (plan.zero !== undefined) {
+    const time = `about ${formatDuration(plan.estimatedSeconds)} to look at it`;
+    return [...zeroLines(plan.zero, paint, options), time];
+  }
   const { sectorSize } = plan.disk;
   const before = mapOfLayout(plan.before, sectorSize);
   const after = mapOfLayout(plan.after, sectorSize);

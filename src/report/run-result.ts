@@ -1,5 +1,6 @@
 import { formatDuration, formatSize } from '../core/size.js';
 import type { DiskFacts } from '../inspect/types.js';
+import type { ZeroPlan } from '../plan/types.js';
 import { beforeAfter, mapKey, mapOfDocument } from './disk-map.js';
 import { EXIT_CODES, EXIT_DONE } from './error.js';
 import { reasonLines } from './notes.js';
@@ -7,6 +8,7 @@ import { type Painter, painter } from './paint.js';
 import { type PartitionDocument, partitionDocuments } from './scan-json.js';
 import { wrapText } from './text-width.js';
 import type { Rendered, RenderOptions } from './types.js';
+import { zeroLines } from './zero-table.js';
 
 /** A disk before or after a run: size and partitions, as in the JSON of `scan`. */
 export interface LayoutDocument {
@@ -40,6 +42,8 @@ export interface RunResult {
   readonly verified: boolean;
   readonly fixups: readonly RunFixup[];
   readonly warnings: readonly { readonly code: string; readonly message: string }[];
+  /** Of `zero`, and of its resume. */
+  readonly zero?: ZeroPlan;
 }
 
 /** One side of a run's result. */
@@ -53,6 +57,7 @@ export function renderRunResult(result: RunResult, options: RenderOptions): Rend
   const lines = [
     statusLine(result, paint),
     ...(result.status === 'nothing-to-do' ? [] : changeLines(result, options)),
+    ...(result.zero === undefined ? [] : zeroLines(result.zero, paint, options)),
     ...result.fixups.map((fixup) => fixupLine(fixup, result.status, paint)),
   ].flatMap((line) => wrapText(line, options.width, '    '));
   const warnings = reasonLines(paint.warn('warning'), result.warnings, paint, options.width);

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { type ByteRange, clipRanges, mergeRanges, rangeEnd } from '../../src/core/range.js';
+import { type ByteRange, clipRanges, complement, mergeRanges, rangeEnd } from '../../src/core/range.js';
 import { KIB } from '../../src/core/units.js';
 import type { UsedMap } from '../../src/formats/types.js';
 import { MemoryDevice } from '../support/memory-device.js';
@@ -47,6 +47,40 @@ export function usedMapContract(current: Current): void {
       expect(mergeRanges(halves)).toEqual(ranges);
       expect(await map.ranges(at, 0)).toEqual([]);
     }
+  });
+
+  it('free map: what the used map leaves of the file system, however it is asked; nothing behind its end', async () => {
+    const opened = await open();
+    const { format, volume } = current();
+    if (opened === undefined || format.freeMap === undefined) return;
+    const map = await format.freeMap(volume);
+    const free = await map.ranges(0, volume.sizeBytes);
+    const end = Math.max(
+      rangeEnd(free.at(-1) ?? { at: 0, length: 0 }),
+      rangeEnd(opened.all.at(-1) ?? { at: 0, length: 0 }),
+    );
+    const { totalBytes } = await format.inspect(volume);
+    expect(end).toBeLessThanOrEqual(totalBytes ?? 0);
+    expect(complement(opened.all, { at: 0, length: end })).toEqual(free);
+    const random = seededRandom(12);
+    for (let round = 0; round < WINDOWS; round++) {
+      const at = Math.floor(random() * volume.sizeBytes);
+      const length = Math.floor(random() * (volume.sizeBytes - at));
+      expect(await map.ranges(at, length)).toEqual(clipRanges(free, { at, length }));
+    }
+  });
+
+  it('free map: a volume with zeros in it is as sound as it was', async () => {
+    const opened = await open();
+    const { format, volume } = current();
+    if (opened === undefined || format.freeMap === undefined) return;
+    const copy = new MemoryDevice(volume.sizeBytes);
+    copy.poke(0, volume.bytes(0, volume.sizeBytes));
+    for (const { at, length } of await (await format.freeMap(volume)).ranges(0, volume.sizeBytes)) {
+      await copy.discard(at, length);
+    }
+    expect(await format.inspect(copy)).toEqual(await format.inspect(volume));
+    await format.check?.(copy);
   });
 
   it('used map: a volume of only these bytes, among garbage, is as sound as it was', async () => {

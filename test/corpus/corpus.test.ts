@@ -123,6 +123,27 @@ describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))('real Windows disk
   });
 });
 
+describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))('real Windows disks, cleared', () => {
+  it('free clusters filled with PTRN: none is left, every file is', async () => {
+    const guest = unpack('disk.img', 'ntfs/win10-ptrn-free-space.raw.gz');
+    const count = () => Number(run('bash', ['-euc', 'grep -aoc PTRNPTRN "$1" || true', 'count', guest.disk]));
+    expect(count()).toBeGreaterThan(0);
+    const { blocks } = statSync(guest.disk);
+    await moved(guest, guest.disk, 128, 'zero');
+    expect(count()).toBe(0);
+    expect(statSync(guest.disk).blocks).toBeLessThan(blocks / 4);
+  });
+
+  it('64 GiB with two shadow copies: refused, for they may need what is free', async () => {
+    const guest = unpack('disk.img', 'ntfs/win10-64gib-two-shadow-copies.tgz');
+    const { mtimeMs } = statSync(guest.disk);
+    const { stderr } = await expectCli(4, 'zero', guest.disk, '-y', '--json');
+    expect(JSON.parse(stderr)).toMatchObject({ error: { code: 'ntfs-shadow-copies' } });
+    expect(statSync(guest.disk).mtimeMs).toBe(mtimeMs);
+    await expectCli(0, 'zero', guest.disk, '-y', '--gaps-only');
+  }, 240_000);
+});
+
 describe.skipIf(FILES === undefined || !rootJudge(...JUDGES))(
   'real Windows disks, shrunk and enlarged',
   () => {

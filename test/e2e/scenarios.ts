@@ -1,4 +1,7 @@
+import type { ByteRange } from '../../src/core/range.js';
 import type { Guest } from '../support/guests.js';
+import { run } from '../support/judges.js';
+import { fill, flatOf, unusedOf } from '../support/unused.js';
 import type { Sizes, Starts } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
 import type { Workbench } from '../support/workbench.js';
@@ -10,6 +13,8 @@ export interface Scenario {
   readonly starts: Starts;
   readonly sizes?: Sizes;
   readonly make: (bench: Workbench) => Guest;
+  /** What else must hold afterwards. */
+  readonly judge?: (guest: Guest) => void;
 }
 
 /** Enough to move that most of a run is moving. */
@@ -79,6 +84,29 @@ function gptToEnlarge(bench: Workbench): Guest {
   return bench.guest({ name: 'disk', sectors: 256_000, table: 'gpt', partitions });
 }
 
+/** Where `noisy` put its noise, whatever becomes of its clones. */
+const noise: ByteRange[] = [];
+
+/** Noise in everything that is unused: most of a run is reading and clearing it. */
+function noisy(bench: Workbench): Guest {
+  const partitions = [
+    part(bench, 1, 'ntfs', 2048, 160_000, CONTENT_BYTES / 4),
+    part(bench, 2, 'ext4', 170_001, 90_000, CONTENT_BYTES / 4),
+  ];
+  const guest = bench.guest({ name: 'disk', sectors: 300_000, table: 'mbr', partitions });
+  noise.push(...unusedOf(guest));
+  fill(flatOf(guest), noise, 'noise');
+  return guest;
+}
+
+/** Nothing of the noise is left. */
+function expectCleared(guest: Guest): void {
+  for (const { at, length } of noise) {
+    const place = ['--bytes', `${length}`, '--ignore-initial', `${at}:0`];
+    run('cmp', [...place, flatOf(guest), '/dev/zero']);
+  }
+}
+
 /** The moves and resizes that must survive a kill at any moment: each way a move is made safe, each table, each form of VMDK. */
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'NTFS 63 to 128, journaled', command: ['align'], starts: { 1: 128 }, make: oneNtfs(63, 'flat') },
@@ -122,5 +150,12 @@ export const SCENARIOS: readonly Scenario[] = [
     starts: { 2: 411_648 },
     sizes: { 1: 409_600 },
     make: gptToEnlarge,
+  },
+  {
+    name: 'zero of NTFS and ext4',
+    command: ['zero'],
+    starts: { 1: 2048, 2: 170_001 },
+    make: noisy,
+    judge: expectCleared,
   },
 ];

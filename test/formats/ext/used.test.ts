@@ -78,7 +78,9 @@ describe.skipIf(!judge('mke2fs', 'e2fsck', 'dumpe2fs', 'debugfs'))('ext used map
       await ext.check?.(volume);
       const used = await usedRanges(volume, 8 * MIB);
       const whole = { at: 0, length: facts.totalBytes ?? 0 };
-      expect(complement(used, whole)).toEqual(clipRanges(mergeRanges(freeSpace(image)), whole));
+      const free = clipRanges(mergeRanges(freeSpace(image)), whole);
+      expect(complement(used, whole)).toEqual(free);
+      expect(await (await ext.freeMap?.(volume))?.ranges(0, volume.sizeBytes)).toEqual(free);
       copyRanges(image, `${stem}.copy`, volume.sizeBytes, used);
       return used;
     });

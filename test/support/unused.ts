@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, readFileSync, readSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ByteRange, clipRanges, complement, mergeRanges } from '../../src/core/range.js';
 import { freeSpace } from '../formats/ext/images.js';
@@ -33,14 +33,16 @@ function freeIn(guest: Guest, { number, start, volume }: GuestPartition): ByteRa
   }
 }
 
-/** Clusters whose bit in $Bitmap is clear. */
-function freeClusters(part: string): ByteRange[] {
-  const boot = readFileSync(part).subarray(0, SECTOR);
+/** Clusters of an NTFS volume, a file or a device, whose bit in $Bitmap is clear, as ntfscat prints it. */
+export function freeClusters(part: string): ByteRange[] {
+  const boot = Buffer.alloc(SECTOR);
+  const fd = openSync(part, 'r');
+  readSync(fd, boot, 0, SECTOR, 0);
+  closeSync(fd);
   const clusterBytes = boot.readUInt16LE(11) * boot.readUInt8(13);
   const count = Math.floor((Number(boot.readBigUInt64LE(40)) * SECTOR) / clusterBytes);
-  run('bash', ['-euc', 'ntfscat -f -i 6 "$1" > "$1.bits"', 'bits', part]);
-  const bits = readFileSync(`${part}.bits`);
-  rmSync(`${part}.bits`);
+  const hex = run('bash', ['-euo', 'pipefail', '-c', 'ntfscat -f -i 6 "$1" | od -An -v -tx1', 'bits', part]);
+  const bits = Buffer.from(hex.replace(/\s/g, ''), 'hex');
   const free: ByteRange[] = [];
   for (let lcn = 0; lcn < count; lcn++) {
     const isUsed = ((bits[lcn >> 3] ?? 0xff) >> (lcn & 7)) % 2 === 1;

@@ -86,6 +86,9 @@ export function factsWithoutContent(source: DiskSource): DiskFacts {
   };
 }
 
+/** Key of the disk data base. */
+const THIN = 'ddb.thinprovisioned';
+
 function describeSource(source: DiskSource) {
   return {
     path: source.path,
@@ -93,6 +96,7 @@ function describeSource(source: DiskSource) {
     allocatedBytes: source.allocatedBytes,
     vm: source.vm,
     changeTracking: source.changeTracking !== null,
+    thinOnVmfs: source.createType === 'vmfs' && source.descriptor?.parsed.ddb.get(THIN) === '1',
   };
 }
 

@@ -2,7 +2,7 @@ import type { Reason } from '../core/errors.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { isChanged, placeOf } from './check.js';
 import type { Places } from './place.js';
-import type { PlannedFixup } from './types.js';
+import type { LayoutRequest, PlannedFixup } from './types.js';
 
 /** File systems that keep the start of their partition in the boot sector. */
 const KEEPS_HIDDEN_SECTORS = new Set(['ntfs', 'fat12', 'fat16', 'fat32', 'exfat']);
@@ -58,9 +58,16 @@ function fileFixups(facts: DiskFacts, sizeBytes: number): PlannedFixup[] {
   return fixups;
 }
 
+const THIN_ON_VMFS: Reason = {
+  code: 'vmfs-thin',
+  message: 'the disk is thin: a datastore of VMFS gives the zeroed blocks back only when it is told to',
+  hint: 'on the host, with the machine switched off: vmkfstools -K and the path of the descriptor',
+};
+
 /** What the operator should know before saying yes. */
-export function plannedWarnings(facts: DiskFacts): Reason[] {
+export function plannedWarnings(facts: DiskFacts, command: LayoutRequest['command']): Reason[] {
   const warnings = [...facts.warnings];
+  if (command === 'zero' && facts.thinOnVmfs) warnings.push(THIN_ON_VMFS);
   if (facts.changeTracking) {
     warnings.push({
       code: 'change-tracking-reset',

@@ -35,7 +35,7 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
   const moves = planMoves(facts, places, rates);
   const after = layoutOf(facts, places, sizeBytes, request.boundaryBytes);
   const boot = planBoot(facts, places, request);
-  const warnings = status === 'change' ? plannedWarnings(facts) : [...facts.warnings];
+  const warnings = status === 'change' ? plannedWarnings(facts, request.command) : [...facts.warnings];
   return {
     formatVersion: 1,
     command: request.command,

@@ -3,6 +3,7 @@ import { readOnlyDevice } from '../../src/device/read-only.js';
 import { spanDevice } from '../../src/device/span.js';
 import type { BlockDevice } from '../../src/device/types.js';
 import { windowDevice, windowReader } from '../../src/device/window.js';
+import { writeZerosDevice } from '../../src/device/write-zeros.js';
 import { blockDeviceContract, expectSame } from '../contract/block-device.js';
 import { CrashDevice } from '../support/crash-device.js';
 import { FaultyDevice } from '../support/faulty-device.js';
@@ -19,6 +20,7 @@ blockDeviceContract('a window in the middle', async () => {
   const disk = filled(SIZE + 3000);
   return { device: windowDevice(disk, 1000, SIZE, 'partition 1') };
 });
+blockDeviceContract('discards as zeros', () => only(writeZerosDevice(filled(SIZE))));
 blockDeviceContract('read-only', () => only(readOnlyDevice(filled(SIZE))));
 blockDeviceContract('a span of one', () => only(spanDevice('span', [filled(SIZE)])));
 blockDeviceContract('a span of four', () =>

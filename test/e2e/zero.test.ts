@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type ByteRange, clipRanges, complement, mergeRanges } from '../../src/core/range.js';
@@ -98,7 +98,9 @@ describe.skipIf(!rootJudge(...JUDGES, ...UNUSED_JUDGES))('zero', () => {
     const noisy = unused.filter((_, index) => index % 2 === 0);
     fill(flatOf(guest), noisy, 'noise');
     const before = allocated(guest);
-    await zeroed(guest, unused, '--no-punch');
+    thinOnVmfs(guest);
+    const { warnings } = await zeroed(guest, unused, '--no-punch');
+    expect(warnings.map(({ code }) => code)).toContain('vmfs-thin');
     expect(allocated(guest)).toBe(before);
   });
 
@@ -185,6 +187,14 @@ describe.skipIf(!rootJudge(...JUDGES, ...UNUSED_JUDGES))('zero', () => {
     await expectCli(2, 'zero', guest.disk, '-y', '--partition', '1', '--gaps-only');
   });
 });
+
+/** The descriptor as a host writes it for a thin disk. */
+function thinOnVmfs({ disk }: Guest): void {
+  const text = readFileSync(disk, 'utf8')
+    .replace('monolithicFlat', 'vmfs')
+    .replace(/ FLAT (".*") 0$/m, ' VMFS $1');
+  writeFileSync(disk, `${text}ddb.thinProvisioned = "1"\n`);
+}
 
 let otherHash = '';
 

@@ -112,6 +112,7 @@ export function diskFacts(
     identity: { sizeBytes, contentId: '12345678', diskId: '00c0ffee', tableChecksum: 7 },
     vm: null,
     changeTracking: false,
+    thinOnVmfs: false,
     state: 'ready',
     reasons: [],
     warnings: [],

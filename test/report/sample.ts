@@ -83,6 +83,7 @@ export function disk(change: Partial<DiskFacts> = {}): DiskFacts {
     identity: { sizeBytes: 100663296, contentId: '5e1f0a1d', diskId: '5e1f0a1d', tableChecksum: 1 },
     vm: { name: 'demo', guestOs: 'winxppro', path: '/vms/demo/demo.vmx', otherDisks: [] },
     changeTracking: false,
+    thinOnVmfs: false,
     state: 'ready',
     reasons: [],
     warnings: [],

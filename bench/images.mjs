@@ -10,9 +10,41 @@ const run = (command, args, options = {}) => execFileSync(command, args, { encod
  * `fillerMib`: so much is in the way while they are written, and free afterwards, so that they lie far behind.
  */
 export function guestWithNtfs(path, { sizeMib, usedMib, folder, start = 63, fillerMib = 0 }) {
+  const mkfs = (loop) => {
+    run('mkntfs', ['-q', '-f', '-F', '-p', `${start}`, loop], { stdio: 'ignore' });
+    return ['ntfs-3g', [loop]];
+  };
+  const filler = { source: '/dev/zero', mib: fillerMib };
+  guestWith(mkfs, path, { sizeMib, usedMib, folder, start, type: '7', filler });
+}
+
+/** One NTFS partition at 1 MiB, with noise in what is free. */
+export function noisyNtfs(path, { sizeMib, usedMib, noiseMib, folder }) {
+  const mkfs = (loop) => {
+    run('mkntfs', ['-q', '-f', '-F', '-p', '2048', loop], { stdio: 'ignore' });
+    return ['ntfs-3g', [loop]];
+  };
+  const filler = { source: '/dev/urandom', mib: noiseMib };
+  guestWith(mkfs, path, { sizeMib, usedMib, folder, start: 2048, type: '7', filler });
+}
+
+/** The same with ext4. */
+export function noisyExt4(path, { sizeMib, usedMib, noiseMib, folder }) {
+  const mkfs = (loop) => {
+    run('mke2fs', ['-q', '-F', '-t', 'ext4', loop]);
+    return ['mount', [loop]];
+  };
+  const filler = { source: '/dev/urandom', mib: noiseMib };
+  guestWith(mkfs, path, { sizeMib, usedMib, folder, start: 2048, type: '83', filler });
+}
+
+/** A flat disk with one partition; `mkfs` makes the file system and says how it is mounted. */
+function guestWith(mkfs, path, { sizeMib, usedMib, folder, start, type, filler }) {
   const sectors = (sizeMib - 8) * 2048 - start;
   run('truncate', ['-s', `${sizeMib}M`, path]);
-  run('sfdisk', ['-q', path], { input: `label: dos\nstart=${start}, size=${sectors}, type=7, bootable\n` });
+  run('sfdisk', ['-q', path], {
+    input: `label: dos\nstart=${start}, size=${sectors}, type=${type}, bootable\n`,
+  });
   const loop = run('losetup', [
     '-f',
     '--show',
@@ -25,12 +57,12 @@ export function guestWithNtfs(path, { sizeMib, usedMib, folder, start = 63, fill
   const mount = join(folder, 'mount');
   mkdirSync(mount, { recursive: true });
   try {
-    run('mkntfs', ['-q', '-f', '-F', '-p', `${start}`, loop], { stdio: 'ignore' });
-    run('ntfs-3g', [loop, mount]);
-    const filler = join(mount, 'filler');
-    run('dd', ['if=/dev/zero', `of=${filler}`, 'bs=1M', `count=${fillerMib}`, 'status=none']);
+    const [command, args] = mkfs(loop);
+    run(command, [...args, mount]);
+    const file = join(mount, 'filler');
+    run('dd', [`if=${filler.source}`, `of=${file}`, 'bs=1M', `count=${filler.mib}`, 'status=none']);
     fillWithFiles(mount, usedMib);
-    rmSync(filler);
+    rmSync(file);
     run('umount', [mount]);
   } finally {
     run('losetup', ['-d', loop]);

@@ -1,11 +1,11 @@
 // Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
-// Needs root and the Debian packages ntfs-3g, fdisk, time. Usage: npm run bench [-- NAME...]; NAME: align full shrink scan scale huge records
+// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree. Usage: npm run bench [-- NAME...]; NAME: align full shrink zero scan scale huge records
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { fillWithNoise, guestWithNtfs, manyDisks, writeDescriptor } from './images.mjs';
+import { fillWithNoise, guestWithNtfs, manyDisks, noisyExt4, noisyNtfs, writeDescriptor } from './images.mjs';
 import { judgeRecordsDisk, recordsDisk } from './records.mjs';
 
 const CLI = fileURLToPath(new URL('../bin/vmreclaim.js', import.meta.url));
@@ -99,15 +99,49 @@ function benchShrink() {
   rmSync(original);
 }
 
+/** Free space full of noise; ntfswipe and zerofree work on the same partition through a loop device. */
+function benchZero() {
+  const original = join(folder, 'noisy.img');
+  const zero = (target) => vmreclaim('zero', target, '--partition', '1', '-y', '--quiet');
+  const peers = [
+    ['NTFS', noisyNtfs, 'ntfswipe --unused', (loop) => measure('ntfswipe', ['--unused', loop])],
+    ['ext4', noisyExt4, 'zerofree', (loop) => measure('zerofree', [loop])],
+  ];
+  for (const [name, make, peerName, peer] of peers) {
+    make(original, { sizeMib: RACE_MIB, usedMib: 600, noiseMib: 1500, folder });
+    const sizes = { ours: 0, peer: 0 };
+    const blocksOf = (path) => mib(statSync(path).blocks / 2);
+    const timed = (who, flat, run) => {
+      const result = run();
+      spawnSync('sync');
+      sizes[who] = blocksOf(flat);
+      return result;
+    };
+    const flatOf = (disk) => disk.replace('.vmdk', '-flat.vmdk');
+    const ours = (disk) => timed('ours', flatOf(disk), () => zero(disk));
+    const theirs = (flat) => timed('peer', flat, () => withLoop(flat, 2048, peer));
+    race(`zero 3 GiB ${name}, 1.5 GiB of noise in free space`, original, peerName, theirs, 'ratio 1', ours);
+    row('  blocks of the file', sizes.ours, `${sizes.peer} (${blocksOf(original)} before)`, 'smaller', '');
+    rmSync(original);
+  }
+}
+
 const ntfsresize = (start, mib) => (flat) => {
+  return withLoop(flat, start, (loop) =>
+    measure('ntfsresize', ['-f', '-s', `${mib}Mi`, loop], { input: 'y\n' }),
+  );
+};
+
+/** What lies behind a sector as a block device. */
+function withLoop(flat, start, use) {
   const place = ['-f', '--show', '-o', `${start * 512}`, flat];
   const loop = spawnSync('losetup', place, { encoding: 'utf8' }).stdout.trim();
   try {
-    return measure('ntfsresize', ['-f', '-s', `${mib}Mi`, loop], { input: 'y\n' });
+    return use(loop);
   } finally {
     spawnSync('losetup', ['-d', loop]);
   }
-};
+}
 
 /** Where the time goes, from the progress events. */
 function stagesOf(stderr) {
@@ -221,6 +255,7 @@ const ALL = {
   align: benchAlign,
   full: benchFull,
   shrink: benchShrink,
+  zero: benchZero,
   scan: benchScan,
   scale: benchScale,
   huge: benchHuge,

@@ -26,7 +26,7 @@ export async function zeroInPlace(device: Transferable, offset: number, length: 
 }
 
 /** Copies bytes between two devices (or inside one, ranges apart) with a bounded buffer. */
-async function copyBytes(
+export async function copyBytes(
   source: Pick<BlockDevice, 'readInto'>,
   from: number,
   target: Pick<BlockDevice, 'writeAt'>,
@@ -41,28 +41,33 @@ async function copyBytes(
   }
 }
 
-/** Copies from one device to another through this process; holes of the source become holes of the target. */
+/** Copies data from one device to another, or inside one. */
+type CopyData = (from: number, to: number, length: number) => Promise<void>;
+
+/** Copies from one device to another; holes of the source become holes of the target. */
 export async function copyBetween(
   source: Pick<BlockDevice, 'readInto' | 'dataRanges'>,
   from: number,
   target: Pick<BlockDevice, 'writeAt' | 'discard'>,
   to: number,
   length: number,
+  copyData: CopyData = (at, targetAt, count) => copyBytes(source, at, target, targetAt, count),
 ): Promise<void> {
   const shift = to - from;
   const data = await source.dataRanges(from, length);
-  for (const range of data) await copyBytes(source, range.at, target, range.at + shift, range.length);
+  for (const range of data) await copyData(range.at, range.at + shift, range.length);
   for (const hole of complement(data, { at: from, length }))
     await target.discard(hole.at + shift, hole.length);
 }
 
-/** copyRange for devices without a faster way. */
+/** copyRange, through this process unless the device has a faster way. */
 export async function copyInside(
   device: Transferable & Pick<BlockDevice, 'dataRanges' | 'discard'>,
   from: number,
   to: number,
   length: number,
+  copyData?: CopyData,
 ): Promise<void> {
   checkCopy(device, from, to, length);
-  await copyBetween(device, from, device, to, length);
+  await copyBetween(device, from, device, to, length, copyData);
 }

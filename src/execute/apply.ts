@@ -1,4 +1,5 @@
 import { conflict, internalError } from '../core/errors.js';
+import { MIB } from '../core/units.js';
 import type { Overlay } from '../device/overlay.js';
 import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
@@ -82,15 +83,27 @@ export async function scatter(device: BlockDevice, phase: Phase, buffer: Uint8Ar
   }
 }
 
-/** Copies of a phase that does not spill: one buffer is written while the other is filled. */
+/** Copies shorter than this are faster in batches, and a store that shares blocks would be left in crumbs. */
+const STORE_COPY_BYTES = MIB;
+
+/**
+ * Copies of a phase that does not spill: large ones by the store, where it can; else one buffer is written while the other is
+ * filled. No copy of such a phase overlaps itself.
+ */
 export async function copyAll(
   device: BlockDevice,
   phase: Phase,
   buffers: readonly [Uint8Array, Uint8Array],
 ): Promise<void> {
+  const isLarge = (each: Operation): boolean =>
+    device.capabilities.rangeCopy && each.op === 'copy' && each.length >= STORE_COPY_BYTES;
+  for (const each of phase.operations) {
+    if (each.op === 'copy' && isLarge(each)) await device.copyRange(each.from, each.to, each.length);
+  }
+  const rest = { ...phase, operations: phase.operations.filter((each) => !isLarge(each)) };
   let writing: Promise<void> = Promise.resolve();
   try {
-    for (const batch of batches(phase, ...buffers)) {
+    for (const batch of batches(rest, ...buffers)) {
       await Promise.all([writing, forAll(batch, ({ from, bytes }) => device.readInto(from, bytes))]);
       writing = forAll(batch, ({ to, bytes }) => device.writeAt(to, bytes));
     }

@@ -47,6 +47,7 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
     mbr: tables.mbr,
     gpt: tables.gpt,
     geometry: geometryOf(source, tables),
+    storeCopies: device.capabilities.rangeCopy,
     usable: usableSectors(device, tables, gapEnd),
     partitions,
     identity: {
@@ -75,6 +76,7 @@ export function factsWithoutContent(source: DiskSource): DiskFacts {
     mbr: null,
     gpt: null,
     geometry: { heads: 255, sectorsPerTrack: 63 },
+    storeCopies: false,
     usable: { first: lba(1), end: lba(Math.floor(source.sizeBytes / 512)) },
     partitions: [],
     guest: null,

@@ -76,6 +76,8 @@ export interface DiskFacts {
   readonly vm: VmFacts | null;
   /** Change tracking is on: it must be dropped by a change. */
   readonly changeTracking: boolean;
+  /** Copies inside the disk can be left to the store, which may share blocks instead. */
+  readonly storeCopies: boolean;
   /** The descriptor says that VMFS keeps blocks for this disk only where something was written. */
   readonly thinOnVmfs: boolean;
   readonly state: 'ready' | 'refused' | 'damaged' | 'interrupted';

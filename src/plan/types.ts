@@ -128,6 +128,8 @@ export interface PlannedMove {
   readonly direction: 'left' | 'right';
   readonly mode: MoveMode;
   readonly copies: 'used' | 'all';
+  /** `store`: large stretches are copied inside the store as far as it can. `program`: read and written. */
+  readonly copiedBy: 'store' | 'program';
   /** Bytes a window holds at most: what a crash costs. */
   readonly windowBytes: number;
   /** What is expected to be copied (holes are skipped, small gaps are copied along). */

@@ -142,7 +142,7 @@ function moveText(move: PlannedMove, sectorSize: number): string {
   const copied = move.copies === 'used' ? 'used ranges only' : 'all of it';
   const safety =
     move.mode === 'direct'
-      ? 'direct: restartable without a journal copy'
+      ? `direct: restartable without a journal copy${move.copiedBy === 'store' ? ', copied inside the store where it can' : ''}`
       : `journaled: each window is saved to the journal first, ${formatSize(move.windowBytes)}`;
   return (
     `partition ${move.number} moves ${move.direction} by ${formatCount(distance)} ${distance === 1 ? 'sector' : 'sectors'} ` +

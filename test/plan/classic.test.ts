@@ -234,7 +234,11 @@ describe('moves', () => {
         .moves[0];
     expect(modes(2048, 100_000, 2048 + 32_768)).toMatchObject({ mode: 'direct', windowBytes: 16 * MIB });
     expect(modes(2048, 100_000, 2048 + 32_767)).toMatchObject({ mode: 'journaled' });
-    expect(modes(2048, 1_000, 3048)).toMatchObject({ mode: 'direct', windowBytes: 512_000 });
+    expect(modes(2048, 1_000, 3048)).toMatchObject({
+      mode: 'direct',
+      windowBytes: 512_000,
+      copiedBy: 'program',
+    });
     expect(modes(2048, 1_000, 3047)).toMatchObject({ mode: 'journaled' });
   });
 });

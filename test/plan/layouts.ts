@@ -113,6 +113,7 @@ export function diskFacts(
     vm: null,
     changeTracking: false,
     thinOnVmfs: false,
+    storeCopies: false,
     state: 'ready',
     reasons: [],
     warnings: [],

@@ -84,6 +84,7 @@ export function disk(change: Partial<DiskFacts> = {}): DiskFacts {
     vm: { name: 'demo', guestOs: 'winxppro', path: '/vms/demo/demo.vmx', otherDisks: [] },
     changeTracking: false,
     thinOnVmfs: false,
+    storeCopies: false,
     state: 'ready',
     reasons: [],
     warnings: [],

@@ -1,10 +1,10 @@
 import type { FileHandle } from 'node:fs/promises';
 import { deviceError, internalError, unsupported } from '../../core/errors.js';
 import type { ByteRange } from '../../core/range.js';
-import { GIB } from '../../core/units.js';
+import { GIB, MIB } from '../../core/units.js';
 import { checkCopy, checkRange, checkSize } from '../../device/bounds.js';
 import type { StoreFile } from '../../device/store.js';
-import { copyInside, zeroInPlace } from '../../device/transfer.js';
+import { copyBytes, copyInside, zeroInPlace } from '../../device/transfer.js';
 import type { DeviceCapabilities } from '../../device/types.js';
 import { attempt, storeError } from './errors.js';
 import { lockFile } from './lock.js';
@@ -12,6 +12,11 @@ import { isErrno, type NativeCalls } from './native.js';
 
 /** Bytes of one system call: Linux cuts longer ones (0x7ffff000), and a signal is noticed between two. */
 const CALL_BYTES = GIB;
+
+/** Bytes that the kernel copies before others get their turn. */
+const COPY_CALL_BYTES = 16 * MIB;
+/** How file systems, and kernels, say that they cannot copy inside a file. */
+const CANNOT_COPY = ['EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EXDEV', 'EPERM', 'EBADF', 'EISDIR'] as const;
 
 export interface LocalFileOptions {
   readonly path: string;
@@ -29,6 +34,7 @@ export class LocalFile implements StoreFile {
   private closed = false;
   /** Off after the file system said that it cannot. */
   private canPunch: boolean;
+  private canCopy: boolean;
 
   constructor(
     private readonly handle: FileHandle,
@@ -37,6 +43,7 @@ export class LocalFile implements StoreFile {
     this.label = options.path;
     this.size = options.sizeBytes;
     this.canPunch = options.native !== undefined && options.writable;
+    this.canCopy = options.native !== undefined;
   }
 
   get sizeBytes(): number {
@@ -50,7 +57,7 @@ export class LocalFile implements StoreFile {
       discard: this.canPunch,
       resizable: this.options.writable && this.options.resizable,
       dataRanges: this.options.native !== undefined,
-      rangeCopy: false,
+      rangeCopy: this.canCopy,
     };
   }
 
@@ -111,7 +118,7 @@ export class LocalFile implements StoreFile {
   async copyRange(from: number, to: number, length: number): Promise<void> {
     this.checkWritable(from, length, 'copy from');
     checkCopy(this, from, to, length);
-    await copyInside(this, from, to, length);
+    await copyInside(this, from, to, length, (at, target, count) => this.copyData(at, target, count));
   }
 
   async resize(sizeBytes: number): Promise<void> {
@@ -156,6 +163,27 @@ export class LocalFile implements StoreFile {
       }
     }
     return range.length;
+  }
+
+  /** Inside the file system as far as it can, the rest through this process. */
+  private async copyData(from: number, to: number, length: number): Promise<void> {
+    const { native } = this.options;
+    let done = 0;
+    while (native !== undefined && this.canCopy && done < length) {
+      const count = Math.min(length - done, COPY_CALL_BYTES);
+      try {
+        const copied = native.copyRange(this.handle.fd, from + done, to + done, count);
+        // Nothing without an error: the other way finds out why.
+        if (copied === 0) break;
+        done += copied;
+      } catch (error) {
+        if (!isErrno(error, ...CANNOT_COPY)) throw storeError(error, 'copy inside', this.label, to + done);
+        this.canCopy = false;
+      }
+      // The call does not give way to others, who may want to stop or to show how far it came.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    if (done < length) await copyBytes(this, from + done, this, to + done, length - done);
   }
 
   private async call<T>(doing: string, offset: number, step: () => Promise<T>): Promise<T> {

@@ -8,6 +8,11 @@ import { getSystemErrorName } from 'node:util';
 export interface NativeCalls {
   /** Gives the range back to the file system; it reads as zeros afterwards, the size stays. */
   punchHole(fd: number, offset: number, length: number): void;
+  /**
+   * Copies inside the file system, which may share blocks instead; returns how many bytes: short counts are usual. The
+   * ranges must not overlap.
+   */
+  copyRange(fd: number, from: number, to: number, length: number): number;
   /** Start of the first data at or behind the offset; undefined when only a hole follows. */
   nextData(fd: number, offset: number): number | undefined;
   /** Start of the first hole at or behind the offset; the end of the file counts as one. */
@@ -64,6 +69,9 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
   // off_t and ssize_t are unknown to koffi. fcntl is variadic, which these ABIs pass like fixed arguments.
   const fallocate = library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
   const lseek = library.func('int64_t lseek(int fd, int64_t offset, int whence)');
+  const copyFileRange = library.func(
+    'int64_t copy_file_range(int from, _Inout_ int64_t *at, int to, _Inout_ int64_t *target, size_t length, uint32_t flags)',
+  );
   const flock = library.func('int flock(int fd, int operation)');
   const fcntl = library.func('int fcntl(int fd, int command, void *lock)');
 
@@ -83,6 +91,8 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
       const mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
       checked('fallocate', () => fallocate(fd, mode, offset, length));
     },
+    copyRange: (fd, from, to, length) =>
+      checked('copy_file_range', () => copyFileRange(fd, [from], fd, [to], length, 0)),
     nextData: (fd, offset) => {
       try {
         return checked('lseek', () => lseek(fd, offset, SEEK_DATA));

@@ -169,12 +169,70 @@ describe.skipIf(native === undefined)('local files with native calls', () => {
     await device.close();
   });
 
+  it('copy inside the file system, however little it does at once', async () => {
+    let inside = 0;
+    const calls: NativeCalls = {
+      ...(native as NativeCalls),
+      copyRange: (fd, from, to, length) => {
+        const copied = (native as NativeCalls).copyRange(fd, from, to, Math.min(length, 3000));
+        inside += copied;
+        return copied;
+      },
+    };
+    const { device } = await openFilled(createLocalStore(async () => calls));
+    expect(device.capabilities.rangeCopy).toBe(true);
+    await device.copyRange(100, 30_000, 20_001);
+    expect(inside).toBe(20_001);
+    const expected = randomBytes(SIZE, 7);
+    expected.copyWithin(30_000, 100, 20_101);
+    expectSame(await device.readAt(0, SIZE), expected);
+    await device.close();
+  });
+
+  it.each([
+    ['EOPNOTSUPP', false],
+    ['EINVAL', false],
+    [undefined, true],
+  ])('copy through this process where the file system stops half-way (%s)', async (code, canStill) => {
+    let first = true;
+    const calls: NativeCalls = {
+      ...(native as NativeCalls),
+      copyRange: (fd, from, to, length) => {
+        if (first) {
+          first = false;
+          return (native as NativeCalls).copyRange(fd, from, to, Math.min(length, 5000));
+        }
+        if (code === undefined) return 0;
+        throw Object.assign(new Error(code), { code });
+      },
+    };
+    const { device } = await openFilled(createLocalStore(async () => calls));
+    await device.copyRange(40_000, 7, 20_000);
+    expect(device.capabilities.rangeCopy).toBe(canStill);
+    const expected = randomBytes(SIZE, 7);
+    expected.copyWithin(7, 40_000, 60_000);
+    expectSame(await device.readAt(0, SIZE), expected);
+    await device.close();
+  });
+
+  it('do not take an error of the store for something that cannot be done', async () => {
+    const calls: NativeCalls = {
+      ...(native as NativeCalls),
+      copyRange: () => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+    };
+    const { device } = await openFilled(createLocalStore(async () => calls));
+    await expect(device.copyRange(0, 40_000, 100)).rejects.toMatchObject({ family: 'device' });
+    await device.close();
+  });
+
   it('are switched off by the environment', async () => {
     vi.stubEnv('VMRECLAIM_NATIVE', 'off');
     try {
       expect(await loadNative()).toBeUndefined();
       const { device } = await openFilled(localStore);
-      expect(device.capabilities).toMatchObject({ discard: false, dataRanges: false });
+      expect(device.capabilities).toMatchObject({ discard: false, dataRanges: false, rangeCopy: false });
       expect(await device.dataRanges(5, 10)).toEqual([{ at: 5, length: 10 }]);
       await device.close();
     } finally {

@@ -1,0 +1,89 @@
+import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import type { RunResult } from '../../src/report/run-result.js';
+import { expectCli } from '../support/cli.js';
+import { type Guest, makeGuest } from '../support/guests.js';
+import { rootJudge, run } from '../support/judges.js';
+import { fill, flatOf, UNUSED_JUDGES, unusedOf } from '../support/unused.js';
+import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
+import type { VolumeKind } from '../support/volumes.js';
+import { Workbench } from '../support/workbench.js';
+
+const bench = new Workbench();
+const points: string[] = [];
+afterEach(() => {
+  for (const point of points.splice(0)) {
+    run('umount', [point]);
+    rmSync(`${point}.img`);
+  }
+});
+afterAll(() => bench.remove());
+
+/** File systems that a datastore of a Linux host has. Each can punch; XFS shares blocks instead of copying them. */
+const STORES = [
+  { name: 'ext4', mkfs: ['mke2fs', '-q', '-F', '-t', 'ext4'] },
+  { name: 'XFS with reflink', mkfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'] },
+] as const;
+
+function mounted([command, ...options]: readonly string[]): string {
+  const point = join(bench.newFolder(), 'store');
+  run('truncate', ['-s', '1G', `${point}.img`]);
+  run(command ?? '', [...options, `${point}.img`]);
+  mkdirSync(point);
+  run('mount', ['-o', 'loop', `${point}.img`, point]);
+  points.push(point);
+  return point;
+}
+
+const part = (number: number, kind: VolumeKind, start: number, sectors: number) => ({
+  number,
+  start,
+  volume: bench.volume(kind, { sectors, hidden: start, contentBytes: 6 << 20 }),
+});
+
+/** NTFS, and far behind it ext4 and something opaque, all aligned to 1 MiB. */
+function guestIn(folder: string): Guest {
+  const partitions = [
+    part(1, 'ntfs', 2048, 61_440),
+    part(2, 'ext4', 129_024, 61_440),
+    part(3, 'opaque', 190_464, 61_440),
+  ];
+  return makeGuest(folder, { name: 'disk', sectors: 260_096, table: 'mbr', partitions });
+}
+
+const allocated = (guest: Guest): number => {
+  run('sync', ['-f', flatOf(guest)]);
+  return statSync(flatOf(guest)).blocks * 512;
+};
+
+describe.skipIf(!rootJudge(...JUDGES, ...UNUSED_JUDGES, 'mkfs.xfs', 'mke2fs'))('a disk on a store of', () => {
+  it.each(STORES)(
+    '$name: moved by the store, then cleared: nothing is lost, no block more',
+    async ({ mkfs }) => {
+      const guest = guestIn(mounted(mkfs));
+      const unused = unusedOf(guest);
+      fill(flatOf(guest), unused, 'noise');
+      const [memory, before] = [remember(guest), allocated(guest)];
+      const move = ['move-extents', guest.disk, '--to', '2=63488', '--to', '3=124928'];
+      const { stderr } = await expectCli(0, ...move, '-y', '--no-color');
+      expect(stderr.replace(/\s+/g, ' ')).toContain('copied inside the store where it can');
+      judgeGuest(guest, memory, { 1: 2048, 2: 63_488, 3: 124_928 });
+      expect(allocated(guest)).toBeLessThanOrEqual(before);
+      const moved = {
+        ...guest,
+        partitions: guest.partitions.map((each) => ({ ...each, start: START[each.number] ?? 0 })),
+      };
+      const [again, full] = [remember(moved), allocated(moved)];
+      const cleared = JSON.parse(
+        (await expectCli(0, 'zero', guest.disk, '-y', '--json')).stdout,
+      ) as RunResult;
+      expect(cleared.bytesDiscarded).toBeGreaterThan(0);
+      judgeGuest(moved, again, START);
+      expect(full - allocated(moved)).toBeGreaterThan(0.9 * cleared.bytesDiscarded);
+    },
+    120_000,
+  );
+});
+
+const START: Readonly<Record<number, number>> = { 1: 2048, 2: 63_488, 3: 124_928 };

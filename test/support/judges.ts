@@ -84,7 +84,9 @@ export function run(
     encoding: 'utf8',
     maxBuffer: 64 << 20,
     env: { ...process.env, PATH: SEARCH_PATH, LC_ALL: 'C' },
-    ...(options.input === undefined ? {} : { input: options.input }),
+    // Nothing to read is /dev/null, and no socket: on one, bash may take itself for a remote shell and read its start-up files,
+    // and what these say gets among the answers.
+    ...(options.input === undefined ? { stdio: ['ignore', 'pipe', 'pipe'] } : { input: options.input }),
   });
   const output = `${result.stdout ?? ''}${result.stderr ?? ''}`;
   if (result.error) throw result.error;

@@ -2,6 +2,7 @@ import { unsupported } from '../../core/errors.js';
 import { alignUp, MIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import { volumeFacts } from '../facts.js';
+import { freeMapOf } from '../free-map.js';
 import { hasBytes } from '../signature.js';
 import type { FilesystemFacts, FilesystemFormat, FilesystemState, FreeMap, UsedMap } from '../types.js';
 import { BlockBitmaps } from './bitmap.js';
@@ -9,7 +10,7 @@ import { checkExt } from './check.js';
 import { INCOMPATIBLE, isUnderstood, kindOf, READ_ONLY_COMPATIBLE } from './features.js';
 import { GroupTable } from './groups.js';
 import { MAGIC_AT, STATE_ERRORS, STATE_VALID, SUPERBLOCK_MAGIC } from './layout.js';
-import { ExtFreeMap, ExtUsedMap } from './used.js';
+import { ExtUsedMap } from './used.js';
 import { type ExtVolume, openExt, totalBytesOf } from './volume.js';
 
 /** Room above what is used that resize2fs needs for tables and for files it takes apart. */
@@ -69,9 +70,10 @@ async function usedMap(volume: Reader): Promise<UsedMap> {
   return openUsedMap(volume, await openExt(volume));
 }
 
+/** Blocks (bigalloc: clusters) whose bits are clear; groups whose bitmap was never written count as their layout says. */
 async function freeMap(volume: Reader): Promise<FreeMap> {
   const opened = await openExt(volume);
-  return new ExtFreeMap(await openUsedMap(volume, opened), totalBytesOf(opened));
+  return freeMapOf(await openUsedMap(volume, opened), totalBytesOf(opened));
 }
 
 async function openUsedMap(volume: Reader, opened: ExtVolume): Promise<ExtUsedMap> {

@@ -1,6 +1,6 @@
 import type { ByteRange } from '../../core/range.js';
-import { clipRanges, complement, mergeRanges } from '../../core/range.js';
-import type { FreeMap, UsedMap } from '../types.js';
+import { clipRanges, mergeRanges } from '../../core/range.js';
+import type { UsedMap } from '../types.js';
 import { type BlockBitmaps, forEachRun } from './bitmap.js';
 import { SUPERBLOCK, SUPERBLOCK_AT } from './layout.js';
 import { clustersIn, firstBlockOf, groupOf, totalBytesOf } from './volume.js';
@@ -36,21 +36,5 @@ export class ExtUsedMap implements UsedMap {
       const at = (start + from * ext.blocksPerCluster) * ext.blockBytes;
       found.push({ at, length: (to - from) * ext.blocksPerCluster * ext.blockBytes });
     });
-  }
-}
-
-/**
- * The blocks (bigalloc: clusters) of a clean file system whose bits are clear. Groups whose bitmap was never written
- * count as their layout says; nothing behind the last block is free.
- */
-export class ExtFreeMap implements FreeMap {
-  constructor(
-    private readonly used: ExtUsedMap,
-    private readonly totalBytes: number,
-  ) {}
-
-  async ranges(at: number, length: number): Promise<ByteRange[]> {
-    const inside = { at, length: Math.max(0, Math.min(length, this.totalBytes - at)) };
-    return complement(await this.used.ranges(at, inside.length), inside);
   }
 }

@@ -1,7 +1,7 @@
 import { damaged } from '../../core/errors.js';
-import { type ByteRange, complement, mergeRanges } from '../../core/range.js';
+import { type ByteRange, mergeRanges } from '../../core/range.js';
 import { KIB } from '../../core/units.js';
-import type { FreeMap, UsedMap } from '../types.js';
+import type { UsedMap } from '../types.js';
 import { countSet, forEachSetRun } from './bits.js';
 import { BOOT_FILE_BYTES } from './layout.js';
 import type { AttributeStream } from './stream.js';
@@ -76,21 +76,5 @@ export class NtfsUsedMap implements UsedMap {
       used.push({ at: start, length: Math.min((lcn + count) * clusterBytes, end) - start });
     });
     return mergeRanges(used);
-  }
-}
-
-/** Clusters whose bits are clear. The bytes behind the last cluster belong to the backup boot sector. */
-export class NtfsFreeMap implements FreeMap {
-  private readonly used: NtfsUsedMap;
-  private readonly endBytes: number;
-
-  constructor(bitmap: ClusterBitmap, clusterBytes: number) {
-    this.used = new NtfsUsedMap(bitmap, clusterBytes);
-    this.endBytes = bitmap.clusterCount * clusterBytes;
-  }
-
-  async ranges(at: number, length: number): Promise<ByteRange[]> {
-    const inside = { at, length: Math.max(0, Math.min(length, this.endBytes - at)) };
-    return complement(await this.used.ranges(at, inside.length), inside);
   }
 }

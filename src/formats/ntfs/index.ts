@@ -1,8 +1,9 @@
 import { refused } from '../../core/errors.js';
+import { freeMapOf } from '../free-map.js';
 import type { FilesystemFormat } from '../types.js';
 import { hasNtfsOemId } from './boot-sector.js';
 import { checkNtfs } from './check.js';
-import { NtfsFreeMap, NtfsUsedMap } from './cluster-bitmap.js';
+import { NtfsUsedMap } from './cluster-bitmap.js';
 import { inspectNtfs } from './inspect.js';
 import { ntfsOnMove } from './move.js';
 import { pageFileRanges } from './page-files.js';
@@ -38,7 +39,10 @@ export const ntfs: FilesystemFormat = {
         hint: 'delete the restore points in the guest: `vssadmin delete shadows /all`',
       });
     }
-    return new NtfsFreeMap(await volume.clusterBitmap(), volume.clusterBytes);
+    const { clusterBytes } = volume;
+    const bitmap = await volume.clusterBitmap();
+    // The bytes behind the last cluster belong to the backup boot sector.
+    return freeMapOf(new NtfsUsedMap(bitmap, clusterBytes), bitmap.clusterCount * clusterBytes);
   },
   scratch: { kind: 'pagefile', ranges: pageFileRanges },
 };

@@ -10,6 +10,7 @@ import type { FreeRecord } from './free-records.js';
 import { recordFull } from './refusals.js';
 import type { RecordRewriter } from './rewrite.js';
 import { splitPiece, wholeLength } from './split-piece.js';
+import { type Slot, type Staying, withList } from './staying.js';
 import type { Subject } from './subject.js';
 
 /** A list outside its record needs this there: header and the mapping pairs of one run. */
@@ -33,21 +34,10 @@ export interface RepackedFile {
   readonly freed: readonly PlacedRun[];
 }
 
-/** An entry that will say where its attribute went. */
-type Slot = { -readonly [Key in keyof ListEntry]: ListEntry[Key] };
-
 /** A piece that looks for a record. */
 interface Homeless {
   readonly bytes: Uint8Array;
   readonly slot: Slot;
-}
-
-/** An attribute of the base record. */
-interface Resident {
-  readonly attribute: Attribute;
-  readonly slot: Slot | undefined;
-  readonly runs: readonly PlacedRun[] | undefined;
-  readonly length: number;
 }
 
 /**
@@ -199,15 +189,15 @@ export class FileRepack {
       : nonResidentList(value.length, runs, clusterBytes, instance);
     if (used() + attribute.length > room) throw recordFull(base);
     const freed = this.oldListRuns();
-    replaceAttributes(base.bytes, this.withList(staying, attribute));
+    replaceAttributes(base.bytes, withList(staying, attribute));
     this.records.set(base.number, base.bytes);
     const { records, added } = this;
     return { records, added, freed, ...(isResident ? {} : { list: { value, runs } }) };
   }
 
-  private readBase(): Resident[] {
+  private readBase(): Staying[] {
     const slots = this.slotOf.get(this.base) ?? [];
-    const found: Resident[] = [];
+    const found: Staying[] = [];
     this.base.attributes().forEach((attribute, index) => {
       if (attribute.type === ATTRIBUTE_TYPE.attributeList) return;
       const runs = attribute.isResident ? undefined : this.rewriter.newRuns(attribute);
@@ -218,7 +208,7 @@ export class FileRepack {
     return found;
   }
 
-  private evictLargest(staying: Resident[]): void {
+  private evictLargest(staying: Staying[]): void {
     const movable = staying.filter(({ runs }) => runs !== undefined && runs.length > 0);
     const [first, ...others] = movable;
     if (first === undefined) throw recordFull(this.base);
@@ -286,18 +276,4 @@ export class FileRepack {
     while (pairs.next()) if (pairs.lcn !== HOLE) runs.push({ lcn: pairs.lcn, length: pairs.length });
     return runs;
   }
-
-  /** What stays in the base record, and the list in its place by type. */
-  private withList(staying: readonly Resident[], list: Uint8Array): Uint8Array[] {
-    const before = staying.filter(({ attribute }) => attribute.type < ATTRIBUTE_TYPE.attributeList);
-    const behind = staying.filter(({ attribute }) => attribute.type > ATTRIBUTE_TYPE.attributeList);
-    return [...before.map(encodeStaying), list, ...behind.map(encodeStaying)];
-  }
-}
-
-function encodeStaying({ attribute, runs, length }: Resident): Uint8Array {
-  const raw = attribute.record.bytes.slice(attribute.at, attribute.end);
-  if (runs === undefined || runs.length === 0) return raw;
-  const [whole] = splitPiece(attribute, runs, { first: length, others: 0 }) ?? [];
-  return whole?.bytes ?? raw;
 }

@@ -3,12 +3,13 @@ import { writeZerosDevice } from '../device/write-zeros.js';
 import type { Disk } from '../disk/types.js';
 import type { Journal } from '../execute/journal.js';
 import type { DiskFacts } from '../inspect/types.js';
+import { DEFAULT_RATES } from '../plan/moves.js';
 import type { Plan, ZeroArea, ZeroPlan } from '../plan/types.js';
 import { dataIn, unusedRanges } from '../program/unused.js';
 import { checkCleared } from '../verify/cleared.js';
 
-/** Assumed where nothing is known of the store, as for moves. */
-const BYTES_PER_SECOND = 400 * 1024 * 1024;
+/** A copy reads and writes every byte; looking only reads it. */
+const READ_BYTES_PER_SECOND = 2 * DEFAULT_RATES.bytesPerSecond;
 
 /** The plan with what there is to look at, as the disk says. What a volume refuses is refused here. */
 export async function completeZero(
@@ -26,7 +27,7 @@ export async function completeZero(
     ...plan,
     ...done,
     zero: { ...zero, areas },
-    estimatedSeconds: Math.round((bytesToRead / BYTES_PER_SECOND) * 10) / 10,
+    estimatedSeconds: Math.round((bytesToRead / READ_BYTES_PER_SECOND) * 10) / 10,
   };
 }
 

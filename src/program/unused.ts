@@ -1,4 +1,4 @@
-import { hintOf, internalError, type Reason, refused } from '../core/errors.js';
+import { internalError, refused } from '../core/errors.js';
 import { type ByteRange, rangeEnd } from '../core/range.js';
 import { KIB, lbaToBytes } from '../core/units.js';
 import type { BlockDevice, Reader } from '../device/types.js';
@@ -13,12 +13,6 @@ import { SCAN_BYTES } from './move.js';
 
 /** Software RAID and DRBD keep themselves in the last stretch of their device. */
 const END_METADATA_BYTES = 192 * KIB;
-
-const WHOLE_DISK_MEMBER: Reason = {
-  code: 'whole-disk-member',
-  message: 'the unallocated end of the disk holds the metadata of a RAID or DRBD member: it is not unused',
-  hint: 'name the partitions to clear with --partition',
-};
 
 /**
  * The unused stretches of an area, in bytes of the disk: the volume says it now, whatever the plan knew. In order
@@ -44,7 +38,9 @@ async function* gaps(disk: Reader, facts: DiskFacts): AsyncGenerator<ByteRange> 
   const last = all.at(-1);
   const endsFree = last !== undefined && rangeEnd(last) > disk.sizeBytes - END_METADATA_BYTES;
   if (endsFree && ((await hasMdAtEnd(disk)) || (await hasDrbdAtEnd(disk)))) {
-    throw refused(WHOLE_DISK_MEMBER.code, WHOLE_DISK_MEMBER.message, hintOf(WHOLE_DISK_MEMBER));
+    const message =
+      'the unallocated end of the disk holds the metadata of a RAID or DRBD member: it is not unused';
+    throw refused('whole-disk-member', message, { hint: 'name the partitions to clear with --partition' });
   }
   yield* all;
 }

@@ -7,7 +7,7 @@ import { type Painter, painter } from './paint.js';
 import { type Column, renderTable } from './table.js';
 import { wrapText } from './text-width.js';
 import type { Rendered, RenderOptions } from './types.js';
-import { zeroLines } from './zero-table.js';
+import { skippedLines, zeroLines } from './zero-table.js';
 
 /** A plan for a terminal: the disk before and after, what moves in which order and at which risk, what it costs. */
 export function renderPlan(plan: Plan, options: RenderOptions): Rendered {
@@ -35,10 +35,8 @@ function goal({ command, request }: Plan): string {
 }
 
 function nothingToDo(plan: Plan, paint: Painter): readonly string[] {
-  const skipped = plan.zero?.skipped.map(
-    ({ number, message }) => `partition ${number} is left alone: ${paint.text(message)}`,
-  );
-  return [paint.good(`nothing to do: ${NOTHING_TO_DO[plan.command]}`), ...(skipped ?? [])];
+  const skipped = plan.zero === undefined ? [] : skippedLines(plan.zero, paint);
+  return [paint.good(`nothing to do: ${NOTHING_TO_DO[plan.command]}`), ...skipped];
 }
 
 const NOTHING_TO_DO: Readonly<Record<Plan['command'], string>> = {

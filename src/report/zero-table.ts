@@ -19,6 +19,10 @@ const NAMES: Readonly<Record<ZeroArea['kind'], string>> = {
   pagefile: 'page files',
 };
 
+/** What `zero` leaves alone, and why. */
+export const skippedLines = ({ skipped }: ZeroPlan, paint: Painter): readonly string[] =>
+  skipped.map(({ number, message }) => `partition ${number} is left alone: ${paint.text(message)}`);
+
 /** What `zero` looks at and clears, how, and what it leaves alone. */
 export function zeroLines(zero: ZeroPlan, paint: Painter, options: RenderOptions): readonly string[] {
   const size = (bytes: number | null) => (bytes === null ? '-' : formatSize(bytes));
@@ -31,7 +35,7 @@ export function zeroLines(zero: ZeroPlan, paint: Painter, options: RenderOptions
   ]);
   return [
     ...(rows.length === 0 ? [] : renderTable(COLUMNS, rows, options)),
-    ...zero.skipped.map(({ number, message }) => `partition ${number} is left alone: ${paint.text(message)}`),
+    ...skippedLines(zero, paint),
     zero.punch ? 'blocks are given back where the store can' : 'zeros are written; no hole is filled',
   ];
 }

@@ -5,27 +5,25 @@ import { join } from 'node:path';
 
 const run = (command, args, options = {}) => execFileSync(command, args, { encoding: 'utf8', ...options });
 
+/** Makes NTFS with these hidden sectors. */
+const ntfsAt = (start) => (loop) => {
+  run('mkntfs', ['-q', '-f', '-F', '-p', `${start}`, loop], { stdio: 'ignore' });
+  return ['ntfs-3g', [loop]];
+};
+
 /**
  * A flat disk with one NTFS partition, at LBA 63 unless told, filled with files of mixed sizes and thinned out again.
  * `fillerMib`: so much is in the way while they are written, and free afterwards, so that they lie far behind.
  */
 export function guestWithNtfs(path, { sizeMib, usedMib, folder, start = 63, fillerMib = 0 }) {
-  const mkfs = (loop) => {
-    run('mkntfs', ['-q', '-f', '-F', '-p', `${start}`, loop], { stdio: 'ignore' });
-    return ['ntfs-3g', [loop]];
-  };
   const filler = { source: '/dev/zero', mib: fillerMib };
-  guestWith(mkfs, path, { sizeMib, usedMib, folder, start, type: '7', filler });
+  guestWith(ntfsAt(start), path, { sizeMib, usedMib, folder, start, type: '7', filler });
 }
 
 /** One NTFS partition at 1 MiB, with noise in what is free. */
 export function noisyNtfs(path, { sizeMib, usedMib, noiseMib, folder }) {
-  const mkfs = (loop) => {
-    run('mkntfs', ['-q', '-f', '-F', '-p', '2048', loop], { stdio: 'ignore' });
-    return ['ntfs-3g', [loop]];
-  };
   const filler = { source: '/dev/urandom', mib: noiseMib };
-  guestWith(mkfs, path, { sizeMib, usedMib, folder, start: 2048, type: '7', filler });
+  guestWith(ntfsAt(2048), path, { sizeMib, usedMib, folder, start: 2048, type: '7', filler });
 }
 
 /** The same with ext4. */

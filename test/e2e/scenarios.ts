@@ -28,7 +28,7 @@ function part(
   sectors: number,
   contentBytes = 0,
 ) {
-  return { number, start, volume: bench.volume(kind, { sectors, contentBytes, hidden: start }) };
+  return bench.partition(number, kind, start, sectors, { contentBytes });
 }
 
 const oneNtfs = (start: number, form: 'flat' | 'split') => (bench: Workbench) =>

@@ -36,11 +36,8 @@ function mounted([command, ...options]: readonly string[]): string {
   return point;
 }
 
-const part = (number: number, kind: VolumeKind, start: number, sectors: number) => ({
-  number,
-  start,
-  volume: bench.volume(kind, { sectors, hidden: start, contentBytes: 6 << 20 }),
-});
+const part = (number: number, kind: VolumeKind, start: number, sectors: number) =>
+  bench.partition(number, kind, start, sectors, { contentBytes: 6 << 20 });
 
 /** NTFS, and far behind it ext4 and something opaque, all aligned to 1 MiB. */
 function guestIn(folder: string): Guest {

@@ -15,11 +15,8 @@ import { printOf, Workbench } from '../support/workbench.js';
 const bench = new Workbench();
 afterAll(() => bench.remove());
 
-const part = (number: number, kind: VolumeKind, start: number, sectors: number) => ({
-  number,
-  start,
-  volume: bench.volume(kind, { sectors, hidden: start, contentBytes: 3 << 20 }),
-});
+const part = (number: number, kind: VolumeKind, start: number, sectors: number) =>
+  bench.partition(number, kind, start, sectors, { contentBytes: 3 << 20 });
 
 /** NTFS, ext4 and swap, gaps of odd sizes between and behind them, two logicals. */
 const mbrGuest = (): Guest =>

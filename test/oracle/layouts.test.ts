@@ -12,11 +12,8 @@ import { judged, refusedBy } from './judged.js';
 const bench = new Workbench();
 afterAll(() => bench.remove());
 
-const part = (number: number, kind: VolumeKind, start: number, sectors: number) => ({
-  number,
-  start,
-  volume: bench.volume(kind, { sectors, hidden: start }),
-});
+const part = (number: number, kind: VolumeKind, start: number, sectors: number) =>
+  bench.partition(number, kind, start, sectors);
 
 /** NTFS, then an extended partition right behind it with two logicals, each with its EBR a track before it. */
 function logicalsGuest(): Guest {

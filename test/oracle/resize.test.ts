@@ -15,11 +15,8 @@ afterAll(() => bench.remove());
 /** Sectors of a MiB. */
 const MIB = 2048;
 
-const part = (number: number, kind: VolumeKind, start: number, sectors: number, clusterBytes = 4096) => ({
-  number,
-  start,
-  volume: bench.volume(kind, { sectors, clusterBytes, hidden: start }),
-});
+const part = (number: number, kind: VolumeKind, start: number, sectors: number, clusterBytes = 4096) =>
+  bench.partition(number, kind, start, sectors, { clusterBytes });
 
 /** NTFS at 63 with a swap partition and another NTFS volume behind it, and room at the end. */
 const mbrGuest = (form: DiskForm = 'flat') =>

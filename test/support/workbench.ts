@@ -5,6 +5,9 @@ import { cloneGuest, type Guest, type GuestWish, makeGuest } from './guests.js';
 import { hashFile } from './mounts.js';
 import { makeVolume, type Volume, type VolumeKind } from './volumes.js';
 
+/** What a volume in a partition can be told besides its place. */
+export type PartitionWish = Omit<Parameters<typeof makeVolume>[3], 'sectors' | 'hidden'>;
+
 /** A temporary folder for one test file; makes each volume once, however many disks it goes into. */
 export class Workbench {
   readonly folder = realpathSync(mkdtempSync(join(tmpdir(), 'vmreclaim-bench-')));
@@ -16,6 +19,11 @@ export class Workbench {
     const made = this.volumes.get(key) ?? makeVolume(this.folder, `volume-${this.volumes.size}`, kind, wish);
     this.volumes.set(key, made);
     return made;
+  }
+
+  /** A partition with a volume that fills it and knows where it starts. */
+  partition(number: number, kind: VolumeKind, start: number, sectors: number, wish: PartitionWish = {}) {
+    return { number, start, volume: this.volume(kind, { sectors, hidden: start, ...wish }) };
   }
 
   /** A disk in a folder of its own, alone in a new parent folder. */

@@ -9,6 +9,7 @@ import { fill, flatOf, UNUSED_JUDGES, unusedOf } from '../support/unused.js';
 import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
 import { Workbench } from '../support/workbench.js';
+import { killWhen, newestCheckpointOf } from './killer.js';
 
 const bench = new Workbench();
 const points: string[] = [];
@@ -78,6 +79,21 @@ describe.skipIf(!rootJudge(...JUDGES, ...UNUSED_JUDGES, 'mkfs.xfs', 'mke2fs'))('
       expect(cleared.bytesDiscarded).toBeGreaterThan(0);
       judgeGuest(moved, again, START);
       expect(full - allocated(moved)).toBeGreaterThan(0.9 * cleared.bytesDiscarded);
+    },
+    120_000,
+  );
+
+  it.each(STORES)(
+    '$name: killed while the store copies, and resumed: nothing is lost',
+    async ({ mkfs }) => {
+      const guest = guestIn(mounted(mkfs));
+      const memory = remember(guest);
+      const isMoving = () => newestCheckpointOf(guest)?.started === true;
+      await killWhen(isMoving, 'move-extents', guest.disk, '--to', '2=63488', '--to', '3=124928', '-y');
+      expect(isMoving()).toBe(true);
+      expect(newestCheckpointOf(guest)?.verified).toBe(false);
+      await expectCli(0, 'resume', guest.disk);
+      judgeGuest(guest, memory, START);
     },
     120_000,
   );

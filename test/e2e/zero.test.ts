@@ -1,6 +1,6 @@
-import { cpSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { type ByteRange, clipRanges, complement, mergeRanges } from '../../src/core/range.js';
 import type { RunResult } from '../../src/report/run-result.js';
 import { expectCli, runCli } from '../support/cli.js';
@@ -11,6 +11,7 @@ import { fill, flatOf, UNUSED_JUDGES, unusedOf } from '../support/unused.js';
 import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import { SECTOR, type VolumeKind } from '../support/volumes.js';
 import { printOf, Workbench } from '../support/workbench.js';
+import { killWhen } from './killer.js';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -152,6 +153,68 @@ describe.skipIf(!rootJudge(...JUDGES, ...UNUSED_JUDGES))('zero', () => {
     const [rest, size, hash] = listing.trim().split('\n');
     expect([rest, size]).toEqual(['0', `${9_000_000}`]);
     expect(hash).toBe(otherHash);
+  });
+
+  it('does the same without native calls', async () => {
+    const guest = gptGuest();
+    const unused = unusedOf(guest);
+    fill(flatOf(guest), unused, 'noise');
+    vi.stubEnv('VMRECLAIM_NATIVE', 'off');
+    try {
+      await zeroed(guest, unused);
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
+
+  it('clears a split disk whose extents end anywhere', async () => {
+    const { partitions } = gptGuest();
+    const wish = { name: 'split', form: 'split', sectors: 300_000, table: 'gpt', partitions } as const;
+    const guest = bench.guest(wish);
+    const whole = join(bench.newFolder(), 'whole');
+    run('qemu-img', ['convert', '-f', 'vmdk', '-O', 'raw', guest.disk, whole]);
+    const unused = unusedOf({ ...guest, form: 'raw', disk: whole, extents: [whole] });
+    fill(whole, unused, 'noise');
+    let at = 0;
+    for (const extent of guest.extents) {
+      const { size } = statSync(extent);
+      run('dd', [
+        `if=${whole}`,
+        `of=${extent}`,
+        'conv=notrunc',
+        'iflag=skip_bytes,count_bytes',
+        'bs=1M',
+        `skip=${at}`,
+        `count=${size}`,
+        'status=none',
+      ]);
+      at += size;
+    }
+    fill(whole, unused, 'zeros');
+    const memory = remember(guest);
+    await expectCli(0, 'zero', guest.disk, '-y');
+    judgeGuest(guest, memory, startsOf(guest));
+    const after = join(bench.newFolder(), 'after');
+    run('qemu-img', ['convert', '-f', 'vmdk', '-O', 'raw', guest.disk, after]);
+    run('cmp', [whole, after]);
+  });
+
+  it('can be dropped half-way: what is in use never changed', async () => {
+    const guest = mbrGuest();
+    const unused = unusedOf(guest);
+    fill(flatOf(guest), unused, 'noise');
+    const memory = remember(guest);
+    const expected = join(bench.newFolder(), 'expected');
+    cpSync(flatOf(guest), expected);
+    fill(expected, unused, 'zeros');
+    const isSealed = () => existsSync(join(`${guest.disk}.vmreclaim`, 'run.json'));
+    await killWhen(isSealed, 'zero', guest.disk, '-y');
+    expect(isSealed()).toBe(true);
+    await expectCli(0, 'abandon', guest.disk);
+    expect(readdirSync(guest.folder).sort()).toEqual(memory.names);
+    expect(readFileSync(guest.disk, 'latin1')).toBe(memory.descriptor);
+    await expectCli(0, 'zero', guest.disk, '-y');
+    run('cmp', [expected, flatOf(guest)]);
   });
 
   it('does nothing in a dry run but say what it would clear', async () => {

@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { ByteRange } from '../../src/core/range.js';
 import { run } from './judges.js';
 
 /** Drivers of the host that read a volume: FUSE for NTFS, the kernel for ext. */
@@ -81,6 +82,36 @@ export function listVolume(driver: Driver, volume: string): string {
 /** SHA-256 of a file. */
 export function hashFile(path: string): string {
   return run('sha256sum', ['--', path]).slice(0, 64);
+}
+
+/** What is hashed at a time: small enough to stay in the cache of the processor. */
+const PIECE_BYTES = 256 * 1024;
+const ZEROS = Buffer.alloc(PIECE_BYTES);
+
+/**
+ * SHA-256 of a stretch of a file: of its length, and of each piece that is not all zeros with its place. Disks are mostly
+ * holes. `blanks`, as [offset in the stretch, length], count as zeros; they must lie in the first piece.
+ */
+export function hashPieces(
+  path: string,
+  { at, length }: ByteRange,
+  blanks: readonly (readonly [number, number])[] = [],
+): string {
+  const hash = createHash('sha256').update(`${length}`);
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  const fd = openSync(path, 'r');
+  try {
+    for (let done = 0; done < length; done += PIECE_BYTES) {
+      const wanted = Math.min(PIECE_BYTES, length - done);
+      if (readSync(fd, piece, 0, wanted, at + done) !== wanted) throw new Error(`${path} ends early`);
+      if (done === 0) for (const [blank, count] of blanks) piece.fill(0, blank, blank + count);
+      const bytes = piece.subarray(0, wanted);
+      if (!bytes.equals(ZEROS.subarray(0, wanted))) hash.update(`${done}`).update(bytes);
+    }
+  } finally {
+    closeSync(fd);
+  }
+  return hash.digest('hex');
 }
 
 /** SHA-256 of bytes. */

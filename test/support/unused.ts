@@ -11,6 +11,7 @@ import { SECTOR } from './volumes.js';
 export const UNUSED_JUDGES = ['ntfscat', 'dumpe2fs'] as const;
 
 const MIB = 1 << 20;
+const ZERO_SECTOR = Buffer.alloc(SECTOR);
 
 /** Stretches of a flat disk that nothing uses, as ntfscat, dumpe2fs and sfdisk tell; in bytes of its flat file. */
 export function unusedOf(guest: Guest): ByteRange[] {
@@ -76,7 +77,7 @@ function filledSectors(fd: number, { at, length }: ByteRange): ByteRange[] {
   readSync(fd, bytes, 0, length, at);
   const filled: ByteRange[] = [];
   for (let sector = 0; sector < length; sector += SECTOR) {
-    if (bytes.subarray(sector, sector + SECTOR).some((byte) => byte !== 0))
+    if (!bytes.subarray(sector, sector + SECTOR).equals(ZERO_SECTOR))
       filled.push({ at: at + sector, length: SECTOR });
   }
   return filled;

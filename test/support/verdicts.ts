@@ -12,7 +12,7 @@ import { basename, join } from 'node:path';
 import { expect } from 'vitest';
 import { cutOut, type Guest } from './guests.js';
 import { run } from './judges.js';
-import { hashBytes, listVolume } from './mounts.js';
+import { hashBytes, hashPieces, listVolume } from './mounts.js';
 import { driverOf, SECTOR, type Volume } from './volumes.js';
 
 /** Everything that builders and verdicts need on this host. */
@@ -246,7 +246,7 @@ function hashBootCode({ table }: Guest, image: string): string {
 }
 
 function hashSectors(image: string, start: number, count: number): string {
-  return hashBytes(readBytes(image, start * SECTOR, count * SECTOR));
+  return hashPieces(image, { at: start * SECTOR, length: count * SECTOR });
 }
 
 const hashRange = (path: string, at: number): string => hashBytes(readBytes(path, at, SECTOR));
@@ -267,9 +267,7 @@ const MOVING_FIELDS: Readonly<Partial<Record<Volume['kind'], readonly (readonly 
 
 /** Hash over all bytes of the volume but those that follow its start. */
 function hashVolume({ kind, sectors }: Volume, path: string): string {
-  const bytes = readBytes(path, 0, sectors * SECTOR);
-  for (const [at, length] of MOVING_FIELDS[kind] ?? []) bytes.fill(0, at, at + length);
-  return hashBytes(bytes);
+  return hashPieces(path, { at: 0, length: sectors * SECTOR }, MOVING_FIELDS[kind]);
 }
 
 function judgeFiles(guest: Guest, memory: Memory): void {

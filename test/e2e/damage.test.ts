@@ -13,11 +13,12 @@ afterAll(() => bench.remove());
 
 /** What docs/exit-codes.md lists. 1 is a bug and may not come of damage. */
 const DOCUMENTED = [0, 2, 3, 4, 5, 6, 7, 8, 9];
-/** On a loaded machine; alone it is a fraction of a second. */
-const MAX_MILLISECONDS = 15_000;
+/** Times each kind of damage is done, where it is done at random places: 1 is for CI, other places each time. */
+const ROUNDS = Number(process.env.VMRECLAIM_DAMAGE ?? 1);
+const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
 /** A line of a stack trace: a sentence may begin with `at` as well. */
 const STACK = /^\s+at .*:\d+:\d+\)?$/m;
-const random = seededRandom(20_26);
+const random = seededRandom(SEED);
 const between = (from: number, to: number): number => from + Math.floor(random() * (to - from));
 
 let mbr: Guest;
@@ -27,7 +28,6 @@ type Region = readonly [from: number, to: number];
 
 function withinReason(result: CliResult, where: string): void {
   expect(DOCUMENTED, `${where}: exit code, ${result.stderr}`).toContain(result.code);
-  expect(result.milliseconds, `${where}: time`).toBeLessThan(MAX_MILLISECONDS);
   expect(result.stdout + result.stderr, `${where}: stack trace`).not.toMatch(STACK);
 }
 
@@ -67,6 +67,7 @@ async function flipped(guest: Guest, [from, to]: Region): Promise<void> {
 
 describe.skipIf(!rootJudge(...JUDGES))('damaged disks', () => {
   beforeAll(() => {
+    console.log(`damage: ${ROUNDS} rounds, VMRECLAIM_SEED=${SEED}`);
     const ntfs = bench.volume('ntfs', { sectors: 40_000 });
     const ext4 = bench.volume('ext4', { sectors: 40_000 });
     const extended = { number: 2, start: 40_100, sectors: 45_000 };
@@ -89,10 +90,10 @@ describe.skipIf(!rootJudge(...JUDGES))('damaged disks', () => {
     await isSound(gpt, { 2: 2176 });
   });
 
-  it('cut off at any length', async () => {
+  it('cut off at any length', { timeout: 120_000 + ROUNDS * 20_000 }, async () => {
     const size = 90_000 * SECTOR;
     const lengths = [0, 1, 511, 512, 513, 1024, 64 * SECTOR, size - SECTOR, size - 1];
-    while (lengths.length < 16) lengths.push(between(0, size));
+    while (lengths.length < 9 + 2 * ROUNDS) lengths.push(between(0, size));
     for (const [index, length] of lengths.entries()) {
       const guest = index % 2 === 0 ? mbr : gpt;
       await survives(guest, `${guest.name} cut to ${length}`, (fd) => ftruncateSync(fd, length));
@@ -100,20 +101,24 @@ describe.skipIf(!rootJudge(...JUDGES))('damaged disks', () => {
   });
 
   it.each<[string, () => Guest, number, Region]>([
-    ['in the MBR', () => mbr, 6, [440, 512]],
-    ['in the EBR', () => mbr, 4, [40_100 * SECTOR + 440, 40_101 * SECTOR]],
-    ['in the protective MBR', () => gpt, 2, [440, 512]],
-    ['in the primary GPT', () => gpt, 4, [SECTOR, 3 * SECTOR]],
-    ['in the backup GPT', () => gpt, 3, [(90_000 - 33) * SECTOR, 90_000 * SECTOR]],
-    ['in the boot sector of NTFS', () => mbr, 4, [63 * SECTOR, 63 * SECTOR + 90]],
-    ['in the MFT', () => mbr, 6, [63 * SECTOR + 4 * 4096, 63 * SECTOR + 4 * 4096 + 16 * 1024]],
+    ['in the MBR', () => mbr, 3, [440, 512]],
+    ['in the EBR', () => mbr, 2, [40_100 * SECTOR + 440, 40_101 * SECTOR]],
+    ['in the protective MBR', () => gpt, 1, [440, 512]],
+    ['in the primary GPT', () => gpt, 2, [SECTOR, 3 * SECTOR]],
+    ['in the backup GPT', () => gpt, 2, [(90_000 - 33) * SECTOR, 90_000 * SECTOR]],
+    ['in the boot sector of NTFS', () => mbr, 2, [63 * SECTOR, 63 * SECTOR + 90]],
+    ['in the MFT', () => mbr, 3, [63 * SECTOR + 4 * 4096, 63 * SECTOR + 4 * 4096 + 16 * 1024]],
     [
       'in the superblock and group descriptors of ext4',
       () => mbr,
-      4,
+      2,
       [40_163 * SECTOR + 1024, 40_163 * SECTOR + 4200],
     ],
-  ])('with flipped bytes %s', async (_name, guest, count, region) => {
-    for (let i = 0; i < count; i++) await flipped(guest(), region);
-  });
+  ])(
+    'with flipped bytes %s',
+    async (_name, guest, count, region) => {
+      for (let i = 0; i < count * ROUNDS; i++) await flipped(guest(), region);
+    },
+    60_000 + ROUNDS * 60_000,
+  );
 });

@@ -1,5 +1,6 @@
 import { arch, env, platform } from 'node:process';
 import { getSystemErrorName } from 'node:util';
+import { KIB } from '../../core/units.js';
 
 /**
  * Calls of the C library that Node does not offer. They throw what node:fs throws: an Error with a `code`
@@ -36,6 +37,11 @@ const F_OFD_SETLK = 37;
 const F_WRLCK = 1;
 /** struct flock with 64-bit offsets; type and whence are shorts, start, length and pid follow at 8. */
 const FLOCK_STRUCT_BYTES = 32;
+/** malloc.h of glibc. */
+const M_TRIM_THRESHOLD = -1;
+const M_MMAP_THRESHOLD = -3;
+/** What glibc begins with. */
+const MALLOC_THRESHOLD_BYTES = 128 * KIB;
 
 /** Elsewhere struct flock and off_t look different. */
 const SUPPORTED_ARCHITECTURES: readonly string[] = ['x64', 'arm64', 'riscv64', 'loong64', 'ppc64'];
@@ -66,6 +72,7 @@ async function bind(): Promise<NativeCalls | undefined> {
 function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
   // The calls are looked up in this process, so that glibc and musl need no names.
   const library = koffi.load(null);
+  giveBuffersBack(library);
   // off_t and ssize_t are unknown to koffi. fcntl is variadic, which these ABIs pass like fixed arguments.
   const fallocate = library.func('int fallocate(int fd, int mode, int64_t offset, int64_t length)');
   const lseek = library.func('int64_t lseek(int fd, int64_t offset, int whence)');
@@ -107,6 +114,20 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
       checked('flock', () => flock(fd, LOCK_EX | LOCK_NB));
     },
   };
+}
+
+/**
+ * Buffers of node lie in malloc's memory. glibc lets the size from which on each gets pages of its own grow up to 32 MiB
+ * with what is freed; then large buffers lie among small ones, and holes between them are never given back: some 15 MiB
+ * in a long run. Setting the size ends the growth.
+ */
+function giveBuffersBack(library: ReturnType<typeof import('koffi').load>): void {
+  try {
+    const mallopt = library.func('int mallopt(int parameter, int value)');
+    for (const parameter of [M_MMAP_THRESHOLD, M_TRIM_THRESHOLD]) mallopt(parameter, MALLOC_THRESHOLD_BYTES);
+  } catch {
+    // musl has neither the call nor the habit.
+  }
 }
 
 /** struct flock: start 0 of the file, length 0 for "to the end, wherever that is", pid 0 as OFD locks demand. */

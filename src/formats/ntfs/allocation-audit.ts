@@ -2,9 +2,10 @@ import { damaged } from '../../core/errors.js';
 import { KIB } from '../../core/units.js';
 import { allSet } from './bits.js';
 import type { ClusterBitmap } from './cluster-bitmap.js';
+import { Uint32List } from './uint32-list.js';
 
-/** Runs collected before they are compared: some megabytes of memory. */
-const BATCH_RUNS = 128 * KIB;
+/** Runs collected before they are compared: 20 bytes each. */
+const BATCH_RUNS = 64 * KIB;
 /** Clusters whose bits are looked at together: 64 KiB of $Bitmap. */
 const WINDOW_CLUSTERS = 512 * KIB;
 
@@ -14,9 +15,9 @@ const WINDOW_CLUSTERS = 512 * KIB;
  */
 export class AllocationAudit {
   /** Pieces of runs, none across the border of a window. */
-  private lcns: number[] = [];
-  private lengths: number[] = [];
-  private owners: number[] = [];
+  private readonly lcns = new Uint32List();
+  private readonly lengths = new Uint32List();
+  private readonly owners = new Uint32List();
   private owned = 0;
 
   constructor(
@@ -56,37 +57,35 @@ export class AllocationAudit {
     let window = -1;
     let bits: Uint8Array = new Uint8Array(0);
     for (const index of this.order()) {
-      const lcn = this.lcns[index] ?? 0;
+      const lcn = this.lcns.at(index);
       const base = lcn - (lcn % WINDOW_CLUSTERS);
       if (base !== window) {
         const count = Math.min(WINDOW_CLUSTERS, this.bitmap.clusterCount - base);
         bits = await this.bitmap.read(base, count, this.signal);
         window = base;
       }
-      if (!allSet(bits, lcn - base, this.lengths[index] ?? 0)) throw this.mismatch(index);
+      if (!allSet(bits, lcn - base, this.lengths.at(index))) throw this.mismatch(index);
     }
-    this.lcns = [];
-    this.lengths = [];
-    this.owners = [];
+    for (const column of [this.lcns, this.lengths, this.owners]) column.clear();
   }
 
   /** Indexes in order of window: window and index share one number, which typed arrays sort fast. */
-  private order(): number[] {
-    const { lcns } = this;
-    const scale = lcns.length;
+  private order(): Float64Array {
+    const scale = this.lcns.length;
     const keys = new Float64Array(scale);
     for (let index = 0; index < scale; index++) {
-      keys[index] = Math.floor((lcns[index] ?? 0) / WINDOW_CLUSTERS) * scale + index;
+      keys[index] = Math.floor(this.lcns.at(index) / WINDOW_CLUSTERS) * scale + index;
     }
     keys.sort();
-    return Array.from(keys, (key) => key % scale);
+    for (let at = 0; at < scale; at++) keys[at] = (keys[at] ?? 0) % scale;
+    return keys;
   }
 
   private mismatch(index: number) {
-    const owner = this.owners[index] ?? 0;
-    const lcn = this.lcns[index] ?? 0;
+    const owner = this.owners.at(index);
+    const lcn = this.lcns.at(index);
     return damaged('ntfs-bitmap-mismatch', `FILE record ${owner} owns clusters that $Bitmap marks free`, {
-      expected: `clusters ${lcn} to ${lcn + (this.lengths[index] ?? 0) - 1} used`,
+      expected: `clusters ${lcn} to ${lcn + (this.lengths.at(index)) - 1} used`,
       hint: 'start the guest and run `chkdsk /f` on the volume',
     });
   }

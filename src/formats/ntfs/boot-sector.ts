@@ -32,6 +32,9 @@ const RECORD_BYTES = { min: 1024, max: 4096 } as const;
 /** 4096 nearly everywhere; ntfs-3g accepts the rest. */
 const INDEX_BLOCK_BYTES = { min: 512, max: 65536 } as const;
 
+/** Windows numbers clusters with 32 bits; maps of clusters here rely on it. */
+export const MAX_CLUSTERS = 2 ** 32 - 1;
+
 const bootError = (what: string, offset: number, expected: string | number, actual: string | number) =>
   damaged('ntfs-boot-sector', `NTFS boot sector: ${what}`, { offset, expected, actual });
 
@@ -61,6 +64,8 @@ export function decodeBootSector(head: Uint8Array): BootSector {
   const clusterCount = Math.floor(raw.totalSectors / sectorsPerCluster);
   const totalBytes = raw.totalSectors * bytesPerSector;
   if (clusterCount === 0) throw bootError('total sectors', 0x28, 'at least one cluster', raw.totalSectors);
+  if (clusterCount > MAX_CLUSTERS)
+    throw bootError('total sectors', 0x28, `${MAX_CLUSTERS} clusters at most`, clusterCount);
   if (!Number.isSafeInteger(totalBytes)) throw bootError('total sectors', 0x28, 'a disk', raw.totalSectors);
   if (raw.mftLcn >= clusterCount) throw outsideVolume('$MFT', 0x30, clusterCount, raw.mftLcn);
   if (raw.mftMirrorLcn >= clusterCount) throw outsideVolume('$MFTMirr', 0x38, clusterCount, raw.mftMirrorLcn);

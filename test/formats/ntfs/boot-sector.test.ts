@@ -74,6 +74,11 @@ describe('boot sector', () => {
     expect(failure(boot(0x28, 255, 255, 255, 255, 255, 255, 31)).family).toBe('damaged');
   });
 
+  it('more clusters than 32 bits can number', () => {
+    expect(decodeBootSector(boot(0x28, 0xff, 0xff, 0xff, 0xff, 7)).clusterCount).toBe(2 ** 32 - 1);
+    expect(failure(boot(0x28, 0, 0, 0, 0, 8))).toMatchObject({ family: 'damaged', detail: { offset: 0x28 } });
+  });
+
   it('is told from others by its OEM id', () => {
     expect(hasNtfsOemId(boot(0))).toBe(true);
     expect(hasNtfsOemId(boot(0x03, ...Buffer.from('-FVE-FS-')))).toBe(false);

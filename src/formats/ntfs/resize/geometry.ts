@@ -1,10 +1,8 @@
 import { refused, unsupported } from '../../../core/errors.js';
 import { alignUp } from '../../../core/units.js';
-import { type BootSector, decodeBootSector } from '../boot-sector.js';
+import { type BootSector, decodeBootSector, MAX_CLUSTERS } from '../boot-sector.js';
 import { BOOT_FILE_BYTES } from '../layout.js';
 
-/** Windows numbers clusters with 32 bits; the maps of a resize rely on it. */
-export const MAX_CLUSTERS = 2 ** 32 - 1;
 /** $Bitmap is a multiple of this. */
 const BITMAP_UNIT_BYTES = 8;
 

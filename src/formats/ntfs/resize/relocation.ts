@@ -1,33 +1,12 @@
 import { refused } from '../../../core/errors.js';
 import { HOLE } from '../mapping-pairs.js';
+import { Uint32List } from '../uint32-list.js';
 import type { PlacedRun } from './encode-pairs.js';
 import type { FreeSpace } from './free-space.js';
 import { noSpace } from './refusals.js';
 
 /** Runs that one shrink moves: 32 MiB of memory with all that is kept about them. Ours; a million files have fewer. */
 export const MAX_MOVED_RUNS = 2 ** 20;
-/** First sizes of the growing arrays. */
-const FIRST_CAPACITY = 1024;
-
-/** A list of numbers below 2^32 in four bytes each. */
-class Uint32List {
-  private values = new Uint32Array(FIRST_CAPACITY);
-  length = 0;
-
-  push(value: number): void {
-    if (this.length === this.values.length) {
-      const larger = new Uint32Array(this.values.length * 2);
-      larger.set(this.values);
-      this.values = larger;
-    }
-    this.values[this.length++] = value;
-  }
-
-  at(index: number): number {
-    return this.values[index] ?? 0;
-  }
-}
-
 /** What must move: runs, in units that should lie together (the runs of one piece of a stream). */
 export class Demand {
   private readonly lcns = new Uint32List();

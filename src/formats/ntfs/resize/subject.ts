@@ -8,7 +8,6 @@ import { readVolumeState } from '../state.js';
 import type { AttributeStream } from '../stream.js';
 import { type NtfsVolume, openVolume } from '../volume.js';
 import type { PlacedRun } from './encode-pairs.js';
-import { MAX_CLUSTERS } from './geometry.js';
 
 /** A volume that may be resized, with the files that every resize changes. */
 export interface Subject {
@@ -28,12 +27,6 @@ export async function openSubject(reader: Reader): Promise<Subject> {
   const [reason] = (await readVolumeState(volume)).reasons;
   if (reason !== undefined) {
     throw refused(reason.code, reason.message, hintOf(reason));
-  }
-  if (volume.clusterCount > MAX_CLUSTERS) {
-    throw unsupported('ntfs-too-large', 'the NTFS volume has more clusters than Windows can count', {
-      expected: MAX_CLUSTERS,
-      actual: volume.clusterCount,
-    });
   }
   const bitmapStream = await openSpecial(volume, RECORD.bitmap, '$Bitmap');
   const log = await openSpecial(volume, RECORD.logFile, '$LogFile');

@@ -6,6 +6,7 @@ import type { DiskFacts } from '../inspect/types.js';
 import { makePlan } from '../plan/plan.js';
 import type { LayoutRequest, Plan } from '../plan/types.js';
 import { type Found, type OpenOptions, withDisk } from './open.js';
+import { checkSplitExtent } from './room.js';
 import { completePlan } from './work-out.js';
 
 /** What a command wants of a disk. */
@@ -39,6 +40,7 @@ export async function planDisk(
   return withDisk(source, { writable: false }, async (disk) => {
     const facts = await inspectDisk(disk, { forChange: true, measure, signal });
     const plan = makePlan(facts, request(facts));
+    checkSplitExtent(source, plan.after.sizeBytes);
     return { source, facts, plan: await completePlan(disk.device, facts, plan, signal) };
   });
 }

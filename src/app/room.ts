@@ -1,5 +1,6 @@
-import { deviceError } from '../core/errors.js';
+import { deviceError, refused } from '../core/errors.js';
 import { complement, rangeEnd } from '../core/range.js';
+import { formatSize } from '../core/size.js';
 import { MIB } from '../core/units.js';
 import type { BlockDevice } from '../device/types.js';
 import { runFolderOf } from '../disk/names.js';
@@ -27,6 +28,23 @@ export async function checkRoom(
     expected: needed,
     actual: free,
     hint: 'free some space on the datastore; the journal and newly used blocks of a thin disk need it',
+  });
+}
+
+/** VMware fills the extent files of a twoGbMaxExtentFlat disk up to 4,192,256 sectors and opens none that is longer. */
+const MAX_SPLIT_EXTENT_BYTES = 4_192_256 * 512;
+
+/** A split disk grows in its last extent file, and that has a limit. Throws Refused (split-extent-full). */
+export function checkSplitExtent({ descriptor, extents }: DiskSource, sizeBytes: number): void {
+  const last = extents.at(-1);
+  if (last === undefined || descriptor?.parsed.createType !== 'twoGbMaxExtentFlat') return;
+  const wanted = sizeBytes - last.diskOffset;
+  if (wanted <= last.sizeBytes || wanted <= MAX_SPLIT_EXTENT_BYTES) return;
+  const most = last.diskOffset + Math.max(last.sizeBytes, MAX_SPLIT_EXTENT_BYTES);
+  throw refused('split-extent-full', 'the last extent file of the split disk would become too long', {
+    expected: `a disk of ${most} bytes (${formatSize(most)}) at the most`,
+    actual: sizeBytes,
+    hint: 'enlarge it by less, or make it a single flat file first with the hypervisor’s own tool (vmware-vdiskmanager -r DISK -t 2 NEW)',
   });
 }
 

@@ -2,19 +2,24 @@ import { damaged, hintOf, interrupted, type Reason, refused } from '../core/erro
 import { formatSize } from '../core/size.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
 import { byStart, currentPlaces, type Place, type Places, placeEnd } from './place.js';
-import type { PlannedResize } from './types.js';
+import type { LayoutRequest, PlannedResize } from './types.js';
 
 /** Where an MBR entry ends: start and count are 32-bit sector numbers. */
 const MBR_LIMIT = 2 ** 32;
 
 /** Everything that stands against the wanted places, each with a remedy. Throws Refused with the first. */
-export function checkPlaces(facts: DiskFacts, places: Places, resizes: readonly PlannedResize[]): void {
+export function checkPlaces(
+  facts: DiskFacts,
+  places: Places,
+  resizes: readonly PlannedResize[],
+  command: LayoutRequest['command'],
+): void {
   const resized = new Set(resizes.map(({ number }) => number));
-  for (const partition of facts.partitions) checkEnd(facts, partition, placeOf(places, partition));
+  for (const partition of facts.partitions) checkEnd(facts, partition, placeOf(places, partition), command);
   const changed = facts.partitions.filter((partition) => isChanged(facts, places, partition));
   if (changed.length === 0) return;
   for (const partition of changed) {
-    checkBounds(facts, partition, placeOf(places, partition));
+    checkBounds(facts, partition, placeOf(places, partition), command);
     checkMayMove(partition, placeOf(places, partition));
     if (!resized.has(partition.number)) checkKeepsFilesystem(partition, placeOf(places, partition));
     checkNotHybrid(facts, partition);
@@ -87,14 +92,19 @@ function checkNotHybrid(facts: DiskFacts, { number }: PartitionFacts): void {
   });
 }
 
-function checkBounds(facts: DiskFacts, partition: PartitionFacts, place: Place): void {
+function checkBounds(
+  facts: DiskFacts,
+  partition: PartitionFacts,
+  place: Place,
+  command: LayoutRequest['command'],
+): void {
   const { first } = facts.usable;
   if (place.startLba < first || place.sectorCount <= 0) {
     throw refused('target-reserved', `partition ${partition.number} would start at LBA ${place.startLba}`, {
       hint: `LBA ${first} is the first that partitions may use; what lies before holds the partition table and boot code`,
     });
   }
-  checkEnd(facts, partition, place);
+  checkEnd(facts, partition, place, command);
   if (facts.table === 'mbr' && (placeEnd(place) > MBR_LIMIT || place.startLba >= MBR_LIMIT)) {
     throw refused(
       'mbr-limit',
@@ -107,25 +117,30 @@ function checkBounds(facts: DiskFacts, partition: PartitionFacts, place: Place):
 }
 
 /** Also what stays must end before the disk does: it may be cut. */
-function checkEnd(facts: DiskFacts, partition: PartitionFacts, place: Place): void {
+function checkEnd(
+  facts: DiskFacts,
+  partition: PartitionFacts,
+  place: Place,
+  command: LayoutRequest['command'],
+): void {
   const { end } = facts.usable;
   if (placeEnd(place) > end) {
     const missing = (placeEnd(place) - end) * facts.sectorSize;
     throw refused(
       'no-room-at-end',
       `partition ${partition.number} would end ${missing} bytes (${formatSize(missing)}) behind the last usable sector`,
-      { hint: endHint(facts) },
+      { hint: endHint(facts, partition, command) },
     );
   }
 }
 
-function endHint(facts: DiskFacts): string {
+function endHint(facts: DiskFacts, { number }: PartitionFacts, command: LayoutRequest['command']): string {
+  const grow = 'let the disk grow with --grow';
+  // Where it goes was said; only the alignment can be left away.
+  if (command === 'move-extents') return `${grow}, or give partition ${number} an earlier place`;
   const last = byStart(facts.partitions).findLast(({ kind }) => kind !== 'extended');
-  const shrink =
-    last === undefined
-      ? ''
-      : `, or shrink partition ${last.number} first, or leave it where it is with --do-not-align ${last.number}`;
-  return `let the disk grow with --grow${shrink}`;
+  if (last === undefined) return grow;
+  return `${grow}, or shrink partition ${last.number} first, or leave it where it is with --do-not-align ${last.number}`;
 }
 
 interface Claim {

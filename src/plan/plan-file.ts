@@ -66,8 +66,11 @@ const partition = z.object({
 
 const layout = z.object({ sizeBytes: count, partitions: z.array(partition) });
 
+const numbersOf = (list: readonly { readonly number: number }[]) => list.map(({ number }) => number);
+const areDistinct = (numbers: readonly number[]): boolean => new Set(numbers).size === numbers.length;
+
 /** The parts of a plan file that are read back; what else is in it is for people. */
-const planFile = z.looseObject({
+const planShape = z.looseObject({
   formatVersion: z.literal(1),
   disk: z.object({
     path: z.string(),
@@ -81,6 +84,28 @@ const planFile = z.looseObject({
   after: layout,
   resizes: z.array(resize),
   warnings: z.array(reason),
+});
+
+/** What one part says of another. What it says of the disk is compared with the disk. */
+const planFile = planShape.superRefine(({ before, after, resizes, disk }, context) => {
+  const sides = { before, after };
+  const complain = (path: (string | number)[], message: string) =>
+    context.addIssue({ code: 'custom', path, message });
+  for (const side of ['before', 'after'] as const) {
+    const { partitions, sizeBytes } = sides[side];
+    if (!areDistinct(numbersOf(partitions))) complain([side, 'partitions'], 'two have the same number');
+    if (disk.sectorSize === 0 || sizeBytes % disk.sectorSize !== 0) {
+      complain([side, 'sizeBytes'], `not a number of whole sectors of ${disk.sectorSize} bytes`);
+    }
+  }
+  if (!areDistinct(numbersOf(resizes))) complain(['resizes'], 'two are of the same partition');
+  for (const [index, { number, toBytes }] of resizes.entries()) {
+    const partition = after.partitions.find((each) => each.number === number);
+    const sizeBytes = (partition?.sectorCount ?? 0) * disk.sectorSize;
+    if (toBytes !== sizeBytes) {
+      complain(['resizes', index, 'toBytes'], `not the size that partition ${number} is to have`);
+    }
+  }
 });
 
 /** A saved plan. Usage (plan-file) with the place of the first thing that is wrong. */

@@ -31,7 +31,7 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
     const partition = facts.partitions.find((each) => each.number === number);
     if (partition !== undefined) requireResizable(partition, direction);
   }
-  if (status === 'change') checkPlaces(withSize(facts, sizeBytes), places, resizes);
+  if (status === 'change') checkPlaces(withSize(facts, sizeBytes), places, resizes, request.command);
   const moves = planMoves(facts, places, rates);
   const after = layoutOf(facts, places, sizeBytes, request.boundaryBytes);
   const boot = planBoot(facts, places, request);

@@ -165,6 +165,7 @@ describe.skipIf(!rootJudge(...JUDGES))('enlarge, judged by outside tools', () =>
 
   it('a split disk grows in its last extent file', async () => {
     const guest = mbrGuest('split');
+    await refusedBy(guest, 4, 'split-extent-full', 'enlarge', '--size', '3=4G');
     await judgedResize(guest, {}, { 3: 200 * MIB }, 'enlarge', '--size', '3=200M');
   });
 

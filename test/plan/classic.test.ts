@@ -215,6 +215,12 @@ describe('moves', () => {
     expect(() => places(60_000, pair, change)).toThrow(refusal(code));
   });
 
+  it('are not told to leave alignment away when a place was asked for', () => {
+    const hint = 'let the disk grow with --grow, or give partition 2 an earlier place';
+    const detail = expect.objectContaining({ hint });
+    expect(() => places(60_000, pair, to([2, 50_001]))).toThrow(expect.objectContaining({ detail }));
+  });
+
   it('end where an MBR ends', () => {
     const sectors = 2 ** 32 + 100_000;
     expect(() => places(sectors, pair, to([2, 2 ** 32 - 9_999]))).toThrow(refusal('mbr-limit'));

@@ -27,6 +27,7 @@ export function geometryFor(boot: BootSector, sizeBytes: number): Geometry {
   if (clusterCount * clusterBytes < BOOT_FILE_BYTES) {
     throw refused('ntfs-too-small', 'the NTFS volume has no room in so small a partition', {
       actual: sizeBytes,
+      hint: 'choose a larger size; `vmreclaim scan --deep` tells the smallest',
     });
   }
   if (clusterCount > MAX_CLUSTERS) {

@@ -1,7 +1,7 @@
 import { refused, type VmreclaimError } from '../../core/errors.js';
 import { hasText } from '../../formats/signature.js';
 import { finderOf, isOfTheDisk } from '../files.js';
-import { hasMoved, type Places } from '../places.js';
+import { hasMoved, hasNewSize, type Places } from '../places.js';
 import type { BootPartition, BootSite, SiteEdit } from '../types.js';
 import {
   type BlockListForm,
@@ -184,7 +184,7 @@ async function editSyslinux(
   bytes: Uint8Array,
 ): Promise<SiteEdit> {
   if (!(await keepsLoader(partition))) {
-    throw refused('boot-loader-lost', 'the resized file system has the second part of SYSLINUX elsewhere', {
+    throw refused('boot-loader-lost', 'a resize moves the second part of SYSLINUX, or it is not found', {
       hint: 'leave the size of this partition as it is, or have a rescue medium at hand and run `extlinux --update`',
     });
   }
@@ -202,8 +202,10 @@ async function editSyslinux(
   };
 }
 
-/** True unless a resize moved ldlinux.sys inside its volume. */
-async function keepsLoader({ filesystem, before, after }: BootPartition): Promise<boolean> {
+/** True unless a resize moved ldlinux.sys inside its volume, or may have, because it lies nowhere that is known. */
+async function keepsLoader(partition: BootPartition): Promise<boolean> {
+  const { filesystem, before, after } = partition;
+  if (!hasNewSize(partition)) return true;
   const [old, now] = [await finderOf(filesystem, before), await finderOf(filesystem, after)];
   if (old === null || now === null) return true;
   for (const folder of SYSLINUX_FOLDERS) {
@@ -213,5 +215,5 @@ async function keepsLoader({ filesystem, before, after }: BootPartition): Promis
     const places = JSON.stringify(file.places(0, file.sizeBytes));
     return moved !== undefined && JSON.stringify(moved.places(0, moved.sizeBytes)) === places;
   }
-  return true;
+  return false;
 }

@@ -34,9 +34,10 @@ module.exports = {
       ['codec', 'device', 'disk/names', 'inspect/types', 'plan/types', 'program'],
       'law: the executor imports no format. Compile what it needs into the program.',
     ),
+    may('tools', ['backends', 'device', 'formats'], 'Outside programs get a view of one volume: what they wrote goes back as steps.'),
     may('verify', ['device', 'inspect', 'plan'], 'Verify compares a promise with facts.'),
     may('report', ['inspect', 'plan'], 'Renderers take values: pass them in.'),
-    may('app', ['backends', 'boot/types', 'device', 'disk', 'execute', 'formats', 'inspect', 'plan', 'program', 'report', 'verify'], 'A use case knows no terminal: use Services.'),
+    may('app', ['backends', 'boot/types', 'device', 'disk', 'execute', 'formats', 'inspect', 'plan', 'program', 'report', 'tools', 'verify'], 'A use case knows no terminal: use Services.'),
     may('cli', ['app', 'boot/types', 'inspect/types', 'plan', 'report'], 'The command line calls app and renders with report.'),
     {
       name: 'formats-apart',
@@ -56,7 +57,7 @@ module.exports = {
       name: 'pure-layers',
       severity: 'error',
       comment: 'No node: module here: take a Reader, or an argument. Only codec may use node:zlib, for CRC-32.',
-      from: { path: '^src/(core|codec|formats|device|disk|boot|inspect|plan|program|execute|verify|report|app)/' },
+      from: { path: '^src/(core|codec|formats|device|disk|boot|inspect|plan|program|execute|tools|verify|report|app)/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?zlib$' },
     },
     {

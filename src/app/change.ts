@@ -9,6 +9,7 @@ import { newContentId } from '../formats/vmdk/index.js';
 import { inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 import type { Plan } from '../plan/types.js';
+import type { CompileInput } from '../program/compile-input.js';
 import { verifyVolumes } from '../verify/deep.js';
 import { checkPromise } from '../verify/promise.js';
 import { sweepLitter } from './litter.js';
@@ -16,6 +17,7 @@ import { type Found, type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import { planDisk, type Wish } from './plan.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
+import { resizeTools } from './resize-tools.js';
 import { checkFileSize, checkRoom } from './room.js';
 import type { Services } from './services.js';
 import { asPlanned, isCleared, verifyCleared } from './zero.js';
@@ -23,6 +25,9 @@ import { asPlanned, isCleared, verifyCleared } from './zero.js';
 export interface ChangeOptions extends OpenOptions {
   readonly dryRun: boolean;
 }
+
+/** What goes into a program besides disk and plan. */
+type Making = Pick<Wish, 'repair'> & Pick<CompileInput, 'served'>;
 
 /** The whole path of a changing command: plan, ask, rehearse, execute, verify. */
 export async function changeDisk(
@@ -42,7 +47,7 @@ export async function changeDisk(
   }
   if (options.dryRun) {
     const rehearsal = await withDisk(source, { writable: false }, (disk) =>
-      rehearseOnly(disk, facts, plan, services),
+      rehearseOnly(disk, facts, plan, services, wish),
     );
     const status = isCleared(rehearsal.plan) ? 'nothing-to-do' : 'dry-run';
     return finish(status, { after: rehearsal.facts, ...rehearsal });
@@ -52,7 +57,7 @@ export async function changeDisk(
   }
   return withDisk(source, { writable: true }, async (disk) => {
     await checkUnchanged(disk, facts, options);
-    const done = await execute(disk, { source, facts }, plan, services);
+    const done = await execute(disk, { source, facts }, plan, services, wish);
     return finish(done.runId === null ? 'nothing-to-do' : 'done', done);
   });
 }
@@ -63,21 +68,24 @@ async function rehearseOnly(
   facts: DiskFacts,
   plan: Plan,
   services: Services,
+  making: Making,
 ): Promise<Rehearsal> {
   services.onProgress({ why: 'rehearsing' });
-  const input = compileInput(disk, facts, plan, services);
+  const input = compileInput(disk, facts, plan, services, making);
   const rehearsal = await rehearse({ ...input, record: async () => undefined });
   await checkRoom(disk.source, { spillBytes: 0 }, rehearsal.allocates);
   return rehearsal;
 }
 
-function compileInput(disk: Disk, facts: DiskFacts, plan: Plan, services: Services) {
+function compileInput(disk: Disk, facts: DiskFacts, plan: Plan, services: Services, making: Making) {
   const old = disk.source.descriptor?.parsed.cid ?? 'ffffffff';
   return {
     disk,
     facts,
     plan,
     newContentId: newContentId(old, services.random),
+    tools: resizeTools(disk.source, making.repair === true),
+    ...(making.served === undefined ? {} : { served: making.served }),
     signal: services.signal,
     onLook: (why: string, bytesCopied: number, bytesToCopy: number) =>
       services.onProgress({ why, bytesCopied, bytesToCopy }),
@@ -85,9 +93,15 @@ function compileInput(disk: Disk, facts: DiskFacts, plan: Plan, services: Servic
 }
 
 /** From the lock to the end of the run. The disk is opened for writing and locked by now. */
-async function execute(disk: Disk, found: Found, plan: Plan, services: Services): Promise<Partial<Outcome>> {
+export async function execute(
+  disk: Disk,
+  found: Found,
+  plan: Plan,
+  services: Services,
+  making: Making,
+): Promise<Partial<Outcome>> {
   const runId = newRunId(services);
-  const rehearsal = await prepare(disk, found, plan, runId, services);
+  const rehearsal = await prepare(disk, found, plan, runId, services, making);
   if (isCleared(rehearsal.plan)) return { runId: null, plan: rehearsal.plan };
   const journal = await Journal.open(disk.source.store, disk.source.path);
   const done = await runToEnd(journal, disk, found.facts, services);
@@ -98,7 +112,7 @@ async function execute(disk: Disk, found: Found, plan: Plan, services: Services)
  * Somebody may have changed the disk, or started the machine, between the plan and the lock: the question may have
  * waited for long. What a descriptor, a .vmx or a lock file said then does not count any more.
  */
-async function checkUnchanged(
+export async function checkUnchanged(
   { source, device }: Disk,
   facts: DiskFacts,
   options: OpenOptions,
@@ -131,11 +145,12 @@ async function prepare(
   plan: Plan,
   runId: string,
   services: Services,
+  making: Making,
 ): Promise<Rehearsal> {
   services.onProgress({ why: 'rehearsing' });
   const journal = await JournalWriter.create(source.store, source.path);
   try {
-    const input = compileInput(disk, facts, plan, services);
+    const input = compileInput(disk, facts, plan, services, making);
     const rehearsal = await rehearse({ ...input, record: (phase) => journal.append(phase) });
     await checkRoom(source, journal.runTotals, rehearsal.allocates);
     await checkFileSize(source, plan.after.sizeBytes);

@@ -6,6 +6,7 @@ import type { DiskFacts } from '../inspect/types.js';
 import { makePlan } from '../plan/plan.js';
 import type { LayoutRequest, Plan } from '../plan/types.js';
 import { type Found, type OpenOptions, withDisk } from './open.js';
+import { resizeTools } from './resize-tools.js';
 import { checkSplitExtent } from './room.js';
 import { completePlan } from './work-out.js';
 
@@ -15,6 +16,8 @@ export interface Wish {
   readonly request: (facts: DiskFacts) => LayoutRequest;
   /** Partitions whose smallest size the planner must know. */
   readonly measure: NonNullable<InspectOptions['measure']>;
+  /** Consent to repair what is to be resized, as far as outside programs do that without asking. */
+  readonly repair?: boolean;
 }
 
 export const measureNone: Wish['measure'] = () => false;
@@ -27,7 +30,7 @@ export interface Planned extends Found {
 /** Looks at a disk read-only and plans; changes nothing. */
 export async function planDisk(
   target: string,
-  { request, measure }: Wish,
+  { request, measure, repair }: Wish,
   options: OpenOptions,
   signal: AbortSignal,
 ): Promise<Planned> {
@@ -38,10 +41,11 @@ export async function planDisk(
     return { source, facts, plan: makePlan(facts, request(facts)) };
   }
   return withDisk(source, { writable: false }, async (disk) => {
-    const facts = await inspectDisk(disk, { forChange: true, measure, signal });
+    const tools = resizeTools(source, repair === true);
+    const facts = await inspectDisk(disk, { forChange: true, measure, tools, signal });
     const plan = makePlan(facts, request(facts));
     checkSplitExtent(source, plan.after.sizeBytes);
-    return { source, facts, plan: await completePlan(disk.device, facts, plan, signal) };
+    return { source, facts, plan: await completePlan(disk.device, facts, plan, { tools, signal }) };
   });
 }
 

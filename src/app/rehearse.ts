@@ -6,6 +6,7 @@ import type { Disk } from '../disk/types.js';
 import { countPhase, rehearsePhase } from '../execute/apply.js';
 import { NOTHING_DONE } from '../execute/slots.js';
 import type { Counters } from '../execute/types.js';
+import type { ResizeTools } from '../formats/resize-tools.js';
 import { inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 import type { Plan, PlannedFixup } from '../plan/types.js';
@@ -13,6 +14,7 @@ import { compile } from '../program/compile.js';
 import type { LookProgress } from '../program/compile-input.js';
 import type { CompileNotes } from '../program/compile-notes.js';
 import { checkLaws } from '../program/laws.js';
+import type { ServedWrites } from '../program/served.js';
 import type { Phase } from '../program/types.js';
 import { checkVolumes, verifyVolumes } from '../verify/deep.js';
 import { checkPromise } from '../verify/promise.js';
@@ -23,6 +25,8 @@ export interface RehearsalInput {
   readonly facts: DiskFacts;
   readonly plan: Plan;
   readonly newContentId: string;
+  readonly tools?: ResizeTools;
+  readonly served?: ServedWrites;
   readonly signal: AbortSignal;
   /** Where the phases go: the run journal, or nowhere for a dry run. */
   readonly record: (phase: Phase) => Promise<void>;

@@ -12,17 +12,18 @@ import type { Operation } from '../program/types.js';
 const SPARE_BYTES = 16 * MIB;
 
 /**
- * Finds out before the start whether the store has room for what the run may allocate: the spill area, and blocks
+ * Finds out before the start whether the store has room for what the run may allocate: the spill area, bytes of a
+ * program that are not written yet, and blocks
  * of a thin disk that are holes today. Throws Device (no-space) with what is missing.
  */
 export async function checkRoom(
   { store, path }: DiskSource,
-  totals: Pick<RunTotals, 'spillBytes'>,
+  totals: Pick<RunTotals, 'spillBytes'> & { readonly programBytes?: number },
   allocates: number,
 ): Promise<void> {
   const free = await store.freeBytes(store.folderOf(path));
   if (free === null) return;
-  const needed = 2 * totals.spillBytes + allocates + SPARE_BYTES;
+  const needed = 2 * totals.spillBytes + (totals.programBytes ?? 0) + allocates + SPARE_BYTES;
   if (free >= needed) return;
   throw deviceError('no-space', 'the store has too little free space for a safe run: nothing was changed', {
     expected: needed,

@@ -7,7 +7,7 @@ import type { DiskFacts } from '../inspect/types.js';
 import { sectorsBehind } from '../plan/lay-out.js';
 import { DEFAULT_RATES } from '../plan/moves.js';
 import type { Plan, PlannedFixup, PlannedResize } from '../plan/types.js';
-import { workOut } from '../program/resize.js';
+import { type WorkOutOptions, workOut } from '../program/resize.js';
 import { completeZero } from './zero.js';
 
 /** What the disk itself says to a plan. */
@@ -28,14 +28,14 @@ export async function completePlan(
   device: BlockDevice,
   facts: DiskFacts,
   plan: Plan,
-  signal: AbortSignal,
+  options: WorkOutOptions & { readonly signal: AbortSignal },
 ): Promise<Plan> {
   if (plan.status === 'nothing-to-do') return plan;
-  if (plan.zero !== undefined) return completeZero(device, facts, plan, plan.zero, signal);
+  if (plan.zero !== undefined) return completeZero(device, facts, plan, plan.zero, options.signal);
   const found: Additions = { resizes: [], fixups: [], warnings: [] };
-  for (const resize of plan.resizes) await addResize(device, plan, resize, found, signal);
+  for (const resize of plan.resizes) await addResize(device, plan, resize, found, options);
   if (plan.after.sizeBytes < plan.before.sizeBytes) {
-    found.warnings.push(...(await forgottenData(device, facts, plan.after.sizeBytes, signal)));
+    found.warnings.push(...(await forgottenData(device, facts, plan.after.sizeBytes, options.signal)));
   }
   const relocated = found.resizes.reduce((sum, { relocatedBytes }) => sum + (relocatedBytes ?? 0), 0);
   const seconds = plan.estimatedSeconds + relocated / DEFAULT_RATES.bytesPerSecond;
@@ -54,10 +54,11 @@ async function addResize(
   plan: Plan,
   resize: PlannedResize,
   found: Additions,
-  signal: AbortSignal,
+  options: WorkOutOptions,
 ): Promise<void> {
   const partition = plan.before.partitions.find(({ number }) => number === resize.number);
-  const { work } = await workOut(device, plan, resize, partition?.startLba ?? 0, signal);
+  const { work } = await workOut(device, plan, resize, partition?.startLba ?? 0, options);
+  await work.close?.();
   found.resizes.push({ ...resize, relocatedBytes: work.relocatedBytes });
   found.fixups.push(...work.fixups.map((fixup) => ({ ...fixup, partition: resize.number })));
   found.warnings.push(...work.warnings);

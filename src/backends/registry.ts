@@ -30,3 +30,8 @@ export async function locate(target: string): Promise<Location> {
     hint: 'mount the datastore and give its path',
   });
 }
+
+/** Outside programs, and devices as files for them: loaded when a file system needs them. */
+export const loadPrograms = () => import('./local/programs.js');
+export const loadNbd = () => import('./local/nbd/server.js');
+export const loadServedFile = () => import('./local/served-file.js');

@@ -6,7 +6,9 @@ import {
   type MoveFlags,
   numbersArgument,
   type PlanFlags,
+  partitionArgument,
   type ScanFlags,
+  type ServeFlags,
   targetArgument,
   withBootOption,
   withBoundary,
@@ -26,6 +28,7 @@ export function addCommands(program: Command, around: Surroundings): void {
   addAlign(program, around);
   addMoveExtents(program, around);
   addZero(program, around);
+  addServe(program, around);
   addResume(program, around);
 }
 
@@ -95,6 +98,7 @@ function addMoveExtents(program: Command, around: Surroundings): void {
     .option('--plan <file>', 'a plan saved with: vmreclaim plan --json -o FILE')
     .option('--to <n=lba>', 'where partition N shall start (repeatable)', targetArgument)
     .option('--grow', 'let the disk grow when its end is in the way')
+    .option('--repair', 'as the saved plan was made: let e2fsck repair before a resize')
     .action(async (disk: string, options: MoveFlags) => {
       const { runMoveExtents } = await import('./run-change.js');
       await runMoveExtents(disk, options, around);
@@ -114,6 +118,20 @@ function addZero(program: Command, around: Surroundings): void {
     .action(async (disk: string, options: ZeroFlags) => {
       const { runZero } = await import('./run-change.js');
       await runZero(disk, options, around);
+    });
+}
+
+function addServe(program: Command, around: Surroundings): void {
+  withCommonOptions(program.command('serve <disk>'))
+    .description('show one partition to other programs, as an NBD socket or a file, until Ctrl-C')
+    .requiredOption('--partition <n>', 'which partition', partitionArgument)
+    .addOption(new Option('--socket <path>', 'unix socket of the NBD export').conflicts('mount'))
+    .option('--mount <folder>', 'empty folder in which the partition appears as a file (nbdfuse)')
+    .option('--write', 'take writes, and commit them as a run at the end')
+    .option('-y, --yes', 'commit without asking')
+    .action(async (disk: string, options: ServeFlags) => {
+      const { runServe } = await import('./run-serve.js');
+      await runServe(disk, options, around);
     });
 }
 

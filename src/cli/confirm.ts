@@ -7,14 +7,20 @@ import { usageError } from '../core/errors.js';
  */
 export async function askToGoOn(question: string, yes: boolean, signal: AbortSignal): Promise<boolean> {
   if (yes) return true;
+  requireAnswer(yes);
+  const answer = await ask(`${question} [y/N] `);
+  signal.throwIfAborted();
+  return /^y(es)?$/i.test(answer.trim());
+}
+
+/** Throws Usage (no-terminal) when a question could not be answered. */
+export function requireAnswer(yes: boolean): void {
+  if (yes) return;
   if (process.stdin.isTTY !== true || process.stderr.isTTY !== true) {
     throw usageError('no-terminal', 'there is no terminal to confirm the plan on', {
       hint: 'answer with --yes, or look first with --dry-run',
     });
   }
-  const answer = await ask(`${question} [y/N] `);
-  signal.throwIfAborted();
-  return /^y(es)?$/i.test(answer.trim());
 }
 
 /** One line from the terminal; empty when it is closed (Ctrl-D) or the user presses Ctrl-C. */

@@ -23,6 +23,7 @@ export interface LayoutFlags {
   readonly min?: boolean;
   readonly dropShadowCopies?: boolean;
   readonly scheduleChkdsk?: boolean;
+  readonly repair?: boolean;
   readonly allocate?: 'sparse' | 'full';
   readonly skipBootFixups?: BootFixup[];
   readonly boundary: number;
@@ -62,6 +63,15 @@ export interface MoveFlags extends ChangeFlags {
   readonly to?: { number: number; startLba: number }[];
   readonly skipBootFixups?: BootFixup[];
   readonly grow?: boolean;
+  readonly repair?: boolean;
+}
+
+export interface ServeFlags extends CommonOptions {
+  readonly partition: number;
+  readonly socket?: string;
+  readonly mount?: string;
+  readonly write?: boolean;
+  readonly yes?: boolean;
 }
 
 const MIN_BOUNDARY_BYTES = 4 * KIB;
@@ -88,6 +98,12 @@ export function numbersArgument(text: string, before: number[] = []): number[] {
   const numbers = text.split(',').map((part) => (/^[1-9]\d{0,2}$/.test(part) ? Number(part) : 0));
   if (numbers.includes(0)) throw new InvalidArgumentError('Partition numbers, separated by commas.');
   return [...before, ...numbers];
+}
+
+/** The number of one partition. */
+export function partitionArgument(text: string): number {
+  if (/^[1-9]\d{0,2}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('The number of a partition.');
 }
 
 /** Options of every command. */
@@ -152,6 +168,10 @@ export function withLayoutOptions(command: Command): Command {
         .conflicts('min'),
     )
     .option('--min', 'the smallest safe size for the other file systems')
+    .option(
+      '--repair',
+      'let e2fsck replay the journal and repair what it repairs without asking, before a resize',
+    )
     .option('--drop-shadow-copies', 'consent to lose restore points where files must be moved under them')
     .option(
       '--schedule-chkdsk',

@@ -52,7 +52,7 @@ function layoutWish(command: PlanFor, flags: LayoutFlags): Wish {
   const byRule = (number: number) => free !== null && (only.length === 0 || only.includes(number));
   const measure: Wish['measure'] = ({ number }) =>
     command === 'enlarge' ? isNamed(number) : isNamed(number) || byRule(number);
-  return { request: () => request, measure };
+  return { request: () => request, measure, repair: flags.repair === true };
 }
 
 function freeRule(command: PlanFor, { free, min, size, diskSize }: LayoutFlags): FreeRule | null {
@@ -86,7 +86,13 @@ export const runEnlarge = (disk: string, flags: ResizeFlags, around: Surrounding
 
 export async function runMoveExtents(disk: string, flags: MoveFlags, around: Surroundings): Promise<void> {
   const request = await moveRequest(flags);
-  await runChange(disk, { request, measure: measureNone }, 'move-extents', flags, around);
+  await runChange(
+    disk,
+    { request, measure: measureNone, repair: flags.repair === true },
+    'move-extents',
+    flags,
+    around,
+  );
 }
 
 async function moveRequest(flags: MoveFlags): Promise<(facts: DiskFacts) => LayoutRequest> {
@@ -162,7 +168,7 @@ export async function runAbandon(
   around.setExitCode(0);
 }
 
-function printResult(
+export function printResult(
   value: Outcome,
   command: RunResult['command'],
   flags: CommonOptions,
@@ -202,7 +208,7 @@ async function withServices(
 }
 
 /** Before the question, so on stderr: stdout is for the result. */
-function showPlan(plan: Plan, flags: CommonOptions): void {
+export function showPlan(plan: Plan, flags: CommonOptions): void {
   // Together with --json a program may read stderr: it gets the error document alone.
   if (flags.quiet === true || (flags.json === true && process.stderr.isTTY !== true)) return;
   printTalk(renderPlan(plan, renderOptions(process.stderr, flags)).text);

@@ -14,7 +14,7 @@ export const stopNotice = (name: StopSignal, disk: string): string =>
 
 /** Listens for signals: the first one asks for a stop, a second one ends the process at once. */
 export class Signals {
-  private readonly controller = new AbortController();
+  private controller = new AbortController();
   private received: StopSignal | undefined;
   private inFlight: string | undefined;
 
@@ -26,6 +26,12 @@ export class Signals {
 
   get signal(): AbortSignal {
     return this.controller.signal;
+  }
+
+  /** A signal that was a normal end is forgotten: the next one counts as the first, of a new `signal`. */
+  renew(): void {
+    this.controller = new AbortController();
+    this.received = undefined;
   }
 
   /** From now on a stop leaves a run that must be resumed. */

@@ -24,6 +24,11 @@ export interface OverlayOptions {
   readonly maxSegments?: number;
 }
 
+/** A range that an overlay shows otherwise than the device below: bytes that were written, or zeros. */
+export interface ChangedRange extends ByteRange {
+  readonly zeros: boolean;
+}
+
 /** `length` bytes at `from` also to `to`. */
 export interface CopyRequest {
   readonly from: number;
@@ -147,6 +152,16 @@ export class Overlay implements BlockDevice {
     this.segments.clear(sizeBytes, this.size);
     this.baseEnd = Math.min(this.baseEnd, sizeBytes);
     this.size = sizeBytes;
+  }
+
+  /** What was changed in [offset, offset + length), sorted. What is written over itself counts as changed. */
+  changes(offset: number, length: number): ChangedRange[] {
+    this.check(offset, length, 'changes');
+    return this.segments.overlapping(offset, offset + length).map(({ at, length: count, kind }) => ({
+      at,
+      length: count,
+      zeros: kind === SegmentKind.zero,
+    }));
   }
 
   /** Nothing of an overlay is durable. */

@@ -138,6 +138,8 @@ export interface VolumeResize {
    * worked out, so the reader must not see the steps being applied. Every call yields the same steps.
    */
   steps(signal?: AbortSignal): AsyncGenerator<VolumeStep>;
+  /** Lets go of what the steps are kept in; after this there are none. Absent: there is nothing to let go of. */
+  close?(): Promise<void>;
 }
 
 /** How small a volume can become. Bytes of the partition. */
@@ -146,6 +148,8 @@ export interface MinimumSize {
   readonly technicalBytes: number;
   /** The same with the room that the guest needs to start and work. */
   readonly recommendedBytes: number;
+  /** The outside program that says so; absent where the resize was worked out here. */
+  readonly by?: string;
 }
 
 /** One result of a deep check. `damage` stands against every change, a `note` does not. */
@@ -177,6 +181,8 @@ export interface FilesystemFormat {
   shrink?(volume: Reader, request: ResizeRequest, signal?: AbortSignal): Promise<VolumeResize>;
   /** Works out a larger volume; the reader may still end where the partition ends today. Throws as shrink does. */
   enlarge?(volume: Reader, request: ResizeRequest, signal?: AbortSignal): Promise<VolumeResize>;
+  /** Outside programs that shrink and enlarge it, in the place of the methods above: see resize-tools.ts. */
+  readonly resizedBy?: 'e2fsprogs';
   /** Throws what shrink would throw at every size. */
   minimumSize?(volume: Reader, signal?: AbortSignal): Promise<MinimumSize>;
   /**

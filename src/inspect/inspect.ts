@@ -1,10 +1,11 @@
 import type { Reason } from '../core/errors.js';
 import { lba, lbaToBytes } from '../core/units.js';
-import type { Reader } from '../device/types.js';
-import { windowReader } from '../device/window.js';
+import type { BlockDevice, Reader } from '../device/types.js';
+import { windowDevice } from '../device/window.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { gptTypeName } from '../formats/gpt/index.js';
 import { mbrTypeName } from '../formats/mbr/index.js';
+import type { ResizeTools } from '../formats/resize-tools.js';
 import { bootOf, guestOf } from './boot.js';
 import { bootGapEnd } from './boot-gap.js';
 import { foreignReasons } from './foreign.js';
@@ -22,6 +23,8 @@ export interface InspectOptions {
   readonly deep?: boolean;
   /** Also look what operating system is on it. */
   readonly guest?: boolean;
+  /** The outside programs for formats that are resized by them; without it nothing is said of what they would do. */
+  readonly tools?: ResizeTools;
   readonly signal?: AbortSignal;
 }
 
@@ -128,7 +131,7 @@ function entriesOf({ mbr, gpt, kind }: Tables): Entry[] {
 }
 
 async function contentOf(
-  device: Reader,
+  device: BlockDevice,
   entry: Entry,
   sectorSize: number,
   options: InspectOptions,
@@ -138,14 +141,14 @@ async function contentOf(
   // A partition that leaves the disk is reported by its table; there is nothing whole to look at.
   if (entry.kind === 'extended' || length === 0 || at + length > device.sizeBytes)
     return { filesystem: null };
-  const volume = windowReader(device, at, length, `partition ${entry.number}`);
+  const volume = windowDevice(device, at, length, `partition ${entry.number}`);
   const found = await probeFilesystem(volume);
   if (found === null) return { filesystem: null };
-  const { signal } = options;
+  const { signal, tools } = options;
   const wantsMinimum = options.measure?.(entry) ?? options.deep === true;
   return {
     filesystem: found.facts,
-    resizing: await resizingFacts(found, volume, wantsMinimum, signal),
+    resizing: await resizingFacts(found, volume, { measures: wantsMinimum, tools, signal }),
     clearing: { free: found.format.freeMap !== undefined, scratch: found.format.scratch?.kind ?? null },
     ...(options.deep === true && found.format.deepCheck !== undefined
       ? { findings: await found.format.deepCheck(volume, signal) }

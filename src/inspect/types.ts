@@ -51,6 +51,8 @@ export interface ResizingFacts {
   readonly minimum: MinimumSize | null;
   /** Stands against every shrink. */
   readonly blocker: Blocker | null;
+  /** Stands against every enlargement; absent: nothing is known to. */
+  readonly enlargeBlocker?: Blocker;
 }
 
 /** Everything the planner may know about a disk. Made by inspect, of real disks and of overlays alike. */

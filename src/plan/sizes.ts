@@ -194,5 +194,5 @@ function blockerOf({ filesystem, resizing }: PartitionFacts, how: 'shrink' | 'en
   if (reason !== undefined) {
     return { ...reason, family: filesystem?.state === 'damaged' ? 'damaged' : 'refused' };
   }
-  return how === 'shrink' ? (resizing?.blocker ?? undefined) : undefined;
+  return how === 'shrink' ? (resizing?.blocker ?? undefined) : resizing?.enlargeBlocker;
 }

@@ -1,7 +1,9 @@
 import type { Preview } from '../device/preview.js';
 import type { Disk } from '../disk/types.js';
+import type { ResizeTools } from '../formats/resize-tools.js';
 import type { DiskFacts } from '../inspect/types.js';
 import type { Plan } from '../plan/types.js';
+import type { ServedWrites } from './served.js';
 
 /** Told while unused space is read: how far it came, of how much. */
 export type LookProgress = (why: string, bytesRead: number, bytesToRead: number) => void;
@@ -15,6 +17,10 @@ export interface CompileInput {
   readonly preview: Preview;
   /** For the descriptor: chosen by the caller, so that compiling is repeatable. */
   readonly newContentId: string;
+  /** For file systems that outside programs resize. */
+  readonly tools?: ResizeTools;
+  /** What was written to a partition while it was served. */
+  readonly served?: ServedWrites;
   readonly signal?: AbortSignal;
   readonly onLook?: LookProgress;
 }

@@ -14,6 +14,7 @@ import { finishPhases, hidePhases } from './files.js';
 import { type MoveJob, movePhases } from './move.js';
 import { type LeftBehind, releasePhases } from './release.js';
 import { type ResizeJob, resizePhases, workOut } from './resize.js';
+import { servedPhases } from './served.js';
 import { tablePhases } from './tables.js';
 import type { Operation, Phase } from './types.js';
 import { zeroPhases } from './zero.js';
@@ -39,6 +40,7 @@ import { zeroPhases } from './zero.js';
 export async function* compile(input: CompileInput, notes: CompileNotes): AsyncGenerator<Phase> {
   const { disk, plan } = input;
   yield* hidePhases(disk.source);
+  if (input.served !== undefined) yield* servedPhases(input.served, input.signal);
   if (plan.zero === undefined) yield* layoutPhases(input, notes);
   else yield* zeroPhases(input, plan.zero.areas, notes.cleared);
   yield* finishPhases(input);
@@ -67,24 +69,32 @@ const change = (why: string, operations: Operation[]): Phase => ({ stage: 'chang
 async function* shrinkPhases(input: CompileInput, notes: CompileNotes): AsyncGenerator<Phase> {
   const { disk, plan, signal } = input;
   const jobs: ResizeJob[] = [];
-  for (const resize of plan.resizes.filter(({ direction }) => direction === 'shrink')) {
-    const { startLba } = partitionOf(plan.before.partitions, resize.number);
-    const job = await workOut(disk.device, plan, resize, startLba, signal);
-    noteResize(job, notes);
-    jobs.push(job);
+  try {
+    for (const resize of plan.resizes.filter(({ direction }) => direction === 'shrink')) {
+      const { startLba } = partitionOf(plan.before.partitions, resize.number);
+      const job = await workOut(disk.device, plan, resize, startLba, input);
+      jobs.push(job);
+      noteResize(job, notes);
+    }
+    for (const job of jobs) yield* resizePhases(job, 'gather', signal);
+    for (const job of jobs) yield* resizePhases(job, 'change', signal);
+  } finally {
+    for (const { work } of jobs) await work.close?.();
   }
-  for (const job of jobs) yield* resizePhases(job, 'gather', signal);
-  for (const job of jobs) yield* resizePhases(job, 'change', signal);
 }
 
 async function* enlargePhases(input: CompileInput, notes: CompileNotes): AsyncGenerator<Phase> {
   const { plan, preview, signal } = input;
   for (const resize of plan.resizes.filter(({ direction }) => direction === 'enlarge')) {
     const { startLba } = partitionOf(plan.after.partitions, resize.number);
-    const job = await workOut(preview.freeze(), plan, resize, startLba, signal);
-    noteResize(job, notes);
-    yield* cleanRoom(input, resize, job.at);
-    yield* resizePhases(job, 'change', signal);
+    const job = await workOut(preview.freeze(), plan, resize, startLba, input);
+    try {
+      noteResize(job, notes);
+      yield* cleanRoom(input, resize, job.at);
+      yield* resizePhases(job, 'change', signal);
+    } finally {
+      await job.work.close?.();
+    }
   }
 }
 

@@ -1,7 +1,8 @@
 import { internalError } from '../core/errors.js';
 import { type ByteRange, intersection } from '../core/range.js';
-import type { Reader } from '../device/types.js';
-import { windowReader } from '../device/window.js';
+import type { BlockDevice } from '../device/types.js';
+import { windowDevice } from '../device/window.js';
+import type { ResizeTools } from '../formats/resize-tools.js';
 import type { VolumeResize, VolumeStep } from '../formats/types.js';
 import { probeFilesystem } from '../inspect/registry.js';
 import type { Plan, PlannedResize } from '../plan/types.js';
@@ -15,21 +16,33 @@ export interface ResizeJob {
   readonly at: number;
 }
 
+/** What works resizes out besides the formats themselves. */
+export interface WorkOutOptions {
+  readonly tools?: ResizeTools;
+  readonly signal?: AbortSignal;
+}
+
 /**
  * Works a planned resize out on a disk that does not change meanwhile; `startLba` is where the partition lies there.
- * Throws what the format refuses.
+ * Throws what the format or its tools refuse. The caller closes the work.
  */
 export async function workOut(
-  disk: Reader,
+  disk: BlockDevice,
   plan: Plan,
   resize: PlannedResize,
   startLba: number,
-  signal?: AbortSignal,
+  { tools, signal }: WorkOutOptions,
 ): Promise<ResizeJob> {
   const { number, fromBytes, toBytes, direction } = resize;
   const at = startLba * plan.disk.sectorSize;
-  const volume = windowReader(disk, at, fromBytes, `partition ${number}`);
+  const volume = windowDevice(disk, at, fromBytes, `partition ${number}`);
   const found = await probeFilesystem(volume);
+  if (found?.format.resizedBy !== undefined) {
+    if (tools === undefined)
+      throw internalError('resize', `partition ${number} is resized by outside programs`);
+    await tools.require(volume, found.facts);
+    return { resize, work: await tools.resize(volume, toBytes, signal), at };
+  }
   const method = found?.format[direction];
   if (method === undefined) throw internalError('resize', `partition ${number} cannot be resized`);
   const { dropShadowCopies, scheduleChkdsk } = plan.request;
@@ -57,8 +70,8 @@ export async function* resizePhases(
   }
 }
 
-/** A step in bytes of the disk. */
-function operationsOf(step: VolumeStep, at: number, inside: ByteRange): Operation[] {
+/** A step of a volume that begins at `at`, in bytes of the disk; what is discarded outside `inside` is not its business. */
+export function operationsOf(step: VolumeStep, at: number, inside: ByteRange): Operation[] {
   const operations: Operation[] = [];
   for (const { from, to, length } of step.copies) {
     operations.push({ op: 'copy', from: at + from, to: at + to, length });

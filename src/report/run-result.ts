@@ -24,7 +24,7 @@ export type RunFixup =
 /** The JSON of a run, key by key as docs/cli.md promises it. */
 export interface RunResult {
   readonly formatVersion: 1;
-  readonly command: 'shrink' | 'enlarge' | 'align' | 'move-extents' | 'zero' | 'resume';
+  readonly command: 'shrink' | 'enlarge' | 'align' | 'move-extents' | 'zero' | 'resume' | 'serve';
   readonly disk: string;
   /** Null when nothing was run: nothing to do, or a dry run. */
   readonly runId: string | null;

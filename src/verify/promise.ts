@@ -67,11 +67,16 @@ function checkPartition(
 /** Less than this of a resized partition may lie behind its file system, or less than a cluster. */
 const SLACK_BYTES = 64 * KIB;
 
+/** resize2fs gives up a last group that is too short for its own tables; they are at most this many blocks. */
+const EXT_GROUP_BLOCKS = 4096;
+
 /** A resized file system fills its partition, and ends inside it. */
 function checkFills(name: string, { filesystem, sectorCount }: PartitionFacts, sectorSize: number): void {
   const total = filesystem?.totalBytes ?? 0;
   const room = sectorCount * sectorSize - total;
-  const slack = Math.max(SLACK_BYTES, filesystem?.clusterBytes ?? 0);
+  const cluster = filesystem?.clusterBytes ?? 0;
+  const isExt = filesystem?.kind.startsWith('ext') === true;
+  const slack = Math.max(SLACK_BYTES, isExt ? EXT_GROUP_BLOCKS * cluster : cluster);
   if (room >= 0 && room <= slack + sectorSize) return;
   throw verifyError('not-as-promised', `the file system of ${name} does not fill it`, {
     expected: `${sectorCount * sectorSize} bytes, or a little less`,

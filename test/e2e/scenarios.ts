@@ -107,6 +107,16 @@ function expectCleared(guest: Guest): void {
   }
 }
 
+/** ext4 whose files lie at its end, with NTFS in front that shrinks too: both in one plan. */
+function extToShrink(bench: Workbench): Guest {
+  const wish = { contentBytes: CONTENT_BYTES / 2, fillerBytes: 60 << 20 };
+  const partitions = [
+    { number: 1, start: 63, volume: bench.volume('ntfs', { sectors: 250_000, hidden: 63, ...wish }) },
+    { number: 2, start: 251_904, volume: bench.volume('ext4', { sectors: 300_000, ...wish }) },
+  ];
+  return bench.guest({ name: 'disk', sectors: 600_000, table: 'mbr', partitions });
+}
+
 /** The moves and resizes that must survive a kill at any moment: each way a move is made safe, each table, each form of VMDK. */
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'NTFS 63 to 128, journaled', command: ['align'], starts: { 1: 128 }, make: oneNtfs(63, 'flat') },
@@ -157,5 +167,12 @@ export const SCENARIOS: readonly Scenario[] = [
     starts: { 1: 2048, 2: 170_001 },
     make: noisy,
     judge: expectCleared,
+  },
+  {
+    name: 'shrink of NTFS and ext4, by this program and by resize2fs',
+    command: ['shrink', '--size', '1=70M', '--size', '2=70M'],
+    starts: { 1: 128, 2: 143_488 },
+    sizes: { 1: 143_360, 2: 143_360 },
+    make: extToShrink,
   },
 ];

@@ -203,8 +203,20 @@ export function judgeVolume(volume: Volume, part: string, start: number): void {
       run('e2fsck', ['-f', '-n', part]);
   }
   const driver = driverOf(volume.kind);
-  if (driver !== undefined) expect(listVolume(driver, part)).toBe(volume.listing);
+  if (driver === undefined) return;
+  // A file in more pieces than before has a block more for its extents; folders whose entries resize2fs numbers anew get
+  // the time of day.
+  const isResizedExt = driver === 'ext' && statSync(part).size !== volume.sectors * SECTOR;
+  const told = (listing: string) => (isResizedExt ? whatResizeKeeps(listing) : listing);
+  expect(told(listVolume(driver, part))).toBe(told(volume.listing));
 }
+
+const whatResizeKeeps = (listing: string): string =>
+  listing
+    .split('\n')
+    .map((line) => line.replace(/^(d \d+ \d+) \d+ \S+/, '$1').replace(/^([^d] \d+ \d+) \d+/, '$1'))
+    .sort()
+    .join('\n');
 
 /**
  * A partition cut out at its exact length, or a block device of that length: ntfsfix looks for the backup boot sector

@@ -26,7 +26,9 @@ interface VolumeWish {
   readonly hidden?: number;
   /** Bytes of random content, besides the many small things. */
   readonly contentBytes?: number;
-  /** NTFS only: bytes that are in the way while all this is written, and free afterwards. */
+  /** ext only: arguments of mke2fs; without it blocks of 4 KiB. */
+  readonly mke2fs?: readonly string[];
+  /** NTFS and ext: bytes that are in the way while all this is written, and free afterwards. */
   readonly fillerBytes?: number;
 }
 
@@ -92,9 +94,11 @@ function fillNtfs(contentBytes: number, clusterBytes: number): string {
   `;
 }
 
-function formatExt(type: string, path: string, { contentBytes = 0 }: VolumeWish): void {
-  run('mke2fs', ['-q', '-F', '-t', type, '-b', '4096', '-L', type, path]);
+function formatExt(type: string, path: string, wish: VolumeWish): void {
+  const { contentBytes = 0, fillerBytes = 0, mke2fs = ['-b', '4096'] } = wish;
+  run('mke2fs', ['-q', '-F', '-t', type, ...mke2fs, '-L', type, path]);
   const script = `
+    head -c ${fillerBytes} /dev/zero > filler
     mkdir -p srv/www/deep/er
     for i in $(seq 1 120); do head -c $((i * 300)) /dev/urandom > srv/www/page-$i; done
     head -c 3M /dev/urandom > srv/www/deep/er/data
@@ -102,6 +106,7 @@ function formatExt(type: string, path: string, { contentBytes = 0 }: VolumeWish)
     ln -s ../srv link; ln srv/www/page-1 hard; mkfifo pipe; chmod 4755 hard; chown 1000:1000 srv
     setfattr -n user.note -v 'kept' hard
     head -c ${contentBytes} /dev/urandom > large
+    rm filler
   `;
   inMount('ext', path, 'rw', script);
 }

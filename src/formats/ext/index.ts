@@ -21,7 +21,17 @@ const SHRINK_MARGIN_SHARE = 20;
  * ext2, ext3, ext4 and external journals. All positions inside count from the start of the volume, so a move
  * changes nothing. A file system that is not clean moves too, but whole: its bitmaps may be stale.
  */
-export const ext: FilesystemFormat = { id: 'ext', probe, inspect, usedMap, freeMap, check };
+export const ext: FilesystemFormat = {
+  id: 'ext',
+  probe,
+  inspect,
+  usedMap,
+  freeMap,
+  check,
+  resizedBy: 'e2fsprogs',
+};
+
+export { extResizing } from './resizable.js';
 
 function probe(head: Uint8Array): boolean {
   return hasBytes(head, MAGIC_AT, [SUPERBLOCK_MAGIC & 0xff, SUPERBLOCK_MAGIC >> 8]);

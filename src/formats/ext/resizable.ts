@@ -1,0 +1,62 @@
+import { refused, unsupported, type VmreclaimError } from '../../core/errors.js';
+import type { Reader } from '../../device/types.js';
+import { INCOMPATIBLE, isUnderstood, kindOf, READ_ONLY_COMPATIBLE } from './features.js';
+import { STATE_ERRORS, STATE_VALID } from './layout.js';
+import { openExt, totalBytesOf } from './volume.js';
+
+/** What the programs that resize an ext file system must be told, and what stands against it. */
+export interface ExtResizing {
+  readonly blockBytes: number;
+  readonly totalBytes: number;
+  /** Whatever is done first: the programs cannot do it, or it cannot be relied on. */
+  readonly obstacle: VmreclaimError | undefined;
+  /** Goes away by a repair: a journal to be replayed, errors that the kernel found. */
+  readonly damage: VmreclaimError | undefined;
+}
+
+/** Reads the superblock. Damaged when it makes no sense. */
+export async function extResizing(volume: Reader): Promise<ExtResizing> {
+  const opened = await openExt(volume);
+  const { superblock, blockBytes } = opened;
+  return {
+    blockBytes,
+    totalBytes: totalBytesOf(opened),
+    obstacle: obstacleOf(superblock),
+    damage: damageOf(superblock),
+  };
+}
+
+type Superblock = Parameters<typeof kindOf>[0];
+
+function obstacleOf(superblock: Superblock): VmreclaimError | undefined {
+  const { readOnlyCompatible } = superblock;
+  if (kindOf(superblock) === 'jbd') {
+    return unsupported('ext-journal-device', 'an external journal has a fixed size');
+  }
+  if (readOnlyCompatible & READ_ONLY_COMPATIBLE.bigAllocation) {
+    return unsupported('ext-bigalloc', 'ext4 with the feature bigalloc is not resized', {
+      hint: 'it can be moved; copy its files to a new file system of the size you want',
+    });
+  }
+  if (readOnlyCompatible & READ_ONLY_COMPATIBLE.sharedBlocks || !isUnderstood(superblock)) {
+    return unsupported('ext-features', 'the ext file system has features that are not resized', {
+      hint: 'it can be moved; resize it with the guest’s own tools',
+    });
+  }
+  return undefined;
+}
+
+function damageOf({ incompatible, readOnlyCompatible, state }: Superblock): VmreclaimError | undefined {
+  const journal =
+    (incompatible & INCOMPATIBLE.needsRecovery) !== 0 ||
+    (readOnlyCompatible & READ_ONLY_COMPATIBLE.orphansPresent) !== 0;
+  if (journal) {
+    return refused('ext-needs-recovery', 'the journal of the ext file system was not replayed', {
+      hint: 'start the guest and shut it down cleanly, or let --repair replay it',
+    });
+  }
+  if ((state & STATE_VALID) !== 0 && (state & STATE_ERRORS) === 0) return undefined;
+  return refused('ext-dirty', 'the ext file system was not unmounted cleanly, or the kernel found errors', {
+    hint: 'run e2fsck in the guest, or let --repair do what e2fsck does without asking',
+  });
+}

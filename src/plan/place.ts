@@ -121,6 +121,7 @@ class Placer {
 
   /** Where the partition starts when `free` is the first sector it may have. */
   private start(partition: PartitionFacts, free: number): number {
+    if (this.request.pinned.includes(partition.number)) return partition.startLba;
     const stays = partition.startLba >= free;
     if (this.request.command === 'enlarge' && stays) return partition.startLba;
     const nearest = this.startFrom(partition, Math.max(free, partition.startLba));
@@ -187,7 +188,11 @@ class Placer {
     );
     const begins = next === undefined ? end : (next.ebrLba ?? next.startLba);
     if (next === undefined || begins < end) return Number.POSITIVE_INFINITY;
-    const stays = this.request.command === 'enlarge' || next.kind === 'extended' || this.isExempt(next);
+    const stays =
+      this.request.command === 'enlarge' ||
+      next.kind === 'extended' ||
+      this.request.pinned.includes(next.number) ||
+      this.isExempt(next);
     return stays ? begins : Number.POSITIVE_INFINITY;
   }
 

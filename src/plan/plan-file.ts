@@ -36,6 +36,8 @@ const request = z.object({
   boundaryBytes: count,
   cylinders: z.boolean(),
   doNotAlign: z.array(count),
+  // Plans of before there were profiles.
+  pinned: z.array(count).default([]),
   only: z.array(count),
   targets: z.array(target),
   grow: z.boolean(),

@@ -22,7 +22,7 @@ function leastChange({ geometry, sectorSize }: DiskFacts, request: LayoutRequest
  * What rules leave alone, because firmware or the guest's recovery made it and counts on it: EFI system, Microsoft
  * reserved, Windows recovery (MBR 0x27), diagnostics (0x12). By name they can be resized like all others.
  */
-const LEFT_ALONE: ReadonlySet<string> = new Set([
+export const LEFT_ALONE: ReadonlySet<string> = new Set([
   '0x12',
   '0x27',
   '0xef',

@@ -28,6 +28,8 @@ export interface LayoutRequest {
   readonly cylinders: boolean;
   /** Partition numbers that are not aligned (they may still be pushed by what lies before them). */
   readonly doNotAlign: readonly number[];
+  /** Partition numbers that neither move nor change their size, whatever the rest needs. */
+  readonly pinned: readonly number[];
   /** Only these partitions are aligned (shrink, enlarge: resized; zero: cleared); empty: all. */
   readonly only: readonly number[];
   /** Explicit places, from --to (start only) or from a saved plan (all of it). */
@@ -72,6 +74,7 @@ export function layoutRequest(wish: Partial<LayoutRequest> & Pick<LayoutRequest,
     boundaryBytes: 64 * KIB,
     cylinders: false,
     doNotAlign: [],
+    pinned: [],
     only: [],
     targets: [],
     grow: false,

@@ -93,7 +93,9 @@ function wrap(text, width) {
 function runStep(folder, { say, args }) {
   console.log(dim(wrap(say, Math.min(process.stdout.columns ?? 80, 100))));
   console.log(`${strong(`$ vmreclaim ${args.join(' ')}`)}\n`);
-  const env = { ...process.env, ...(colored ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' }) };
+  // The demo leaves nothing behind, not even in the history.
+  const state = { VMRECLAIM_STATE_DIR: join(folder, 'state') };
+  const env = { ...process.env, ...state, ...(colored ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' }) };
   // Node warns when both are set.
   delete env[colored ? 'NO_COLOR' : 'FORCE_COLOR'];
   // The streams are inherited, and with them the width of the terminal.

@@ -21,6 +21,19 @@ export interface FileStat {
   readonly modifiedMs: number;
 }
 
+/** The file system of the store that holds a folder. Sizes are bytes. */
+export interface StoreVolume {
+  readonly name: string;
+  /** Where it begins in the store: a mount point, a datastore. */
+  readonly path: string;
+  /** `ext4`, `VMFS-6` ...; null where the store cannot tell. */
+  readonly type: string | null;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  /** Free for this user: what is reserved for root counts neither as used nor as free. */
+  readonly freeBytes: number;
+}
+
 export interface FolderEntry {
   readonly name: string;
   readonly kind: FileKind;
@@ -69,4 +82,6 @@ export interface Store {
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<StoreFile>;
   /** Free bytes for this user at the folder; null where the store cannot tell. */
   freeBytes(folder: string): Promise<number | null>;
+  /** The file system that holds the folder; null where the store cannot tell. */
+  volumeOf(folder: string): Promise<StoreVolume | null>;
 }

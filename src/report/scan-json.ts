@@ -2,6 +2,7 @@ import type { Reason } from '../core/errors.js';
 import { lbaToBytes } from '../core/units.js';
 import { alignmentBytes, isAligned } from '../inspect/alignment.js';
 import type { DiskFacts, PartitionFacts, PartitionKind } from '../inspect/types.js';
+import type { Advice } from '../profile/advise.js';
 import { errorDocument } from './error.js';
 
 /** What a scan came to at one path: facts, or what was thrown there. */
@@ -15,6 +16,8 @@ export interface ScanInput {
   readonly boundaryBytes: number;
   /** `path` when absent; the others put the largest first. */
   readonly sort?: ScanSort;
+  /** The file systems that hold the disks, by path; none where the store does not tell. */
+  readonly datastores?: readonly DatastoreDocument[];
 }
 
 export interface ReasonDocument {
@@ -30,6 +33,9 @@ export interface FilesystemDocument {
   readonly usedBytes: number | null;
   readonly freeBytes: number | null;
   readonly minimumBytes: number | null;
+  /** Whether this program can resize such a file system; its state may stand against it. */
+  readonly canShrink: boolean;
+  readonly canEnlarge: boolean;
   readonly state: string;
   readonly reasons: readonly ReasonDocument[];
 }
@@ -93,12 +99,23 @@ export interface ScanTotals {
   readonly reclaimableBytes: number;
 }
 
+/** A file system that holds disks, as its store tells. Sizes are bytes. */
+export interface DatastoreDocument {
+  readonly name: string;
+  readonly path: string;
+  readonly type: string | null;
+  readonly capacityBytes: number;
+  readonly usedBytes: number;
+  readonly freeBytes: number;
+  /** Disks of the scan on it. */
+  readonly disks: number;
+}
+
 /** The JSON of `scan`, key by key as docs/cli.md promises it. */
 export interface ScanDocument {
   readonly formatVersion: 1;
   readonly disks: readonly DiskDocument[];
-  /** No scan of a local folder knows datastores. */
-  readonly datastores: readonly never[];
+  readonly datastores: readonly DatastoreDocument[];
   readonly totals: ScanTotals;
   readonly errors: readonly { readonly path: string; readonly code: string; readonly message: string }[];
 }
@@ -109,13 +126,31 @@ export function scanDocument(input: ScanInput): ScanDocument {
   return {
     formatVersion: 1,
     disks,
-    datastores: [],
+    datastores: input.datastores ?? [],
     totals: totalsOf(disks),
     errors: sortedFailures(input).map(({ path, error }) => {
       const { code, message } = errorDocument(error).error;
       return { path, code, message };
     }),
   };
+}
+
+/** The same document with what rules recommend for each disk (`scan --profile`). */
+export function withRecommendations(
+  document: ScanDocument,
+  recommend: (disk: DiskDocument) => Advice,
+): ScanDocument {
+  const disks = document.disks.map((disk) => {
+    const { partitions, ...advice } = recommend(disk);
+    const targets = partitions.map(({ number, action, wantedBytes, why }) => ({
+      number,
+      action,
+      wantedBytes,
+      why,
+    }));
+    return { ...disk, recommendation: { ...advice, partitions: targets } };
+  });
+  return { ...document, disks };
 }
 
 /** The facts of a scan in the order asked for. Equal ones stand by path, so that equal scans print equally. */
@@ -210,6 +245,8 @@ function filesystemDocument(partition: PartitionFacts): FilesystemDocument | nul
     usedBytes: filesystem.usedBytes,
     freeBytes: filesystem.freeBytes,
     minimumBytes: minimumOf(partition),
+    canShrink: partition.resizing?.canShrink ?? false,
+    canEnlarge: partition.resizing?.canEnlarge ?? false,
     state: filesystem.state,
     reasons: filesystem.reasons.map(reasonDocument),
   };

@@ -106,6 +106,19 @@ function lookContract(current: Current): void {
     const free = await current().store.freeBytes(current().folder);
     expect(free === null || (Number.isSafeInteger(free) && free > 0)).toBe(true);
   });
+
+  it('tells the file system that holds a folder, or that it cannot', async () => {
+    const { store, folder } = current();
+    const volume = await store.volumeOf(folder);
+    if (volume === null) return;
+    expect(folder.startsWith(volume.path)).toBe(true);
+    expect(volume.name).not.toBe('');
+    expect(volume.capacityBytes).toBeGreaterThan(0);
+    expect(volume.usedBytes + volume.freeBytes).toBeLessThanOrEqual(volume.capacityBytes);
+    expect((await store.volumeOf(store.folderOf(folder)))?.path.length).toBeLessThanOrEqual(
+      volume.path.length,
+    );
+  });
 }
 
 function readContract(current: Current): void {

@@ -51,6 +51,8 @@ describe('scanDocument', () => {
                 usedBytes: 10391552,
                 freeBytes: 47152640,
                 minimumBytes: 12000256,
+                canShrink: false,
+                canEnlarge: false,
                 state: 'clean',
                 reasons: [],
               },

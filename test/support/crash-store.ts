@@ -216,6 +216,10 @@ export class CrashStore implements Store {
     return null;
   }
 
+  async volumeOf(): Promise<null> {
+    return null;
+  }
+
   private device(path: string): CrashDevice {
     const device = this.files.get(path);
     if (device === undefined) throw internalError('not-found', path);

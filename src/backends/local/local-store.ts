@@ -20,6 +20,7 @@ import { attempt, storeError } from './errors.js';
 import { LocalFile } from './local-file.js';
 import { isErrno, loadNative, type NativeCalls } from './native.js';
 import { replaceFileDurably, syncFolder } from './replace-file.js';
+import { localVolume } from './volume.js';
 
 /** Unit of st_blocks and of the size of block devices in /sys, whatever the real block size. */
 const STAT_BLOCK_BYTES = 512;
@@ -67,6 +68,7 @@ export function createLocalStore(native: () => Promise<NativeCalls | undefined>)
       const { bavail, bsize } = await attempt('ask for the free space of', folder, () => statfs(folder));
       return bavail * bsize;
     },
+    volumeOf: localVolume,
   };
 }
 

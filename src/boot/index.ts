@@ -1,6 +1,6 @@
 import type { Reason } from '../core/errors.js';
 import { finderOf, isOfTheDisk } from './files.js';
-import { type ConfigFindings, readConfigs } from './linux/config.js';
+import { configWarnings } from './linux/config.js';
 import { loaderSites } from './linux/loaders.js';
 import { hasMoved, hasNewSize, Places } from './places.js';
 import { type Changes, isConcerned, noteOf, skippedWarning, standsAgainst } from './reference.js';
@@ -71,11 +71,7 @@ export async function bootEdits(input: BootInput, skip: ReadonlySet<string>): Pr
     fixups.push(noteOf(site, edit.message));
     warnings.push(...(edit.warnings ?? []));
   }
-  if (changes.moved.length > 0) {
-    const found = await positionsInFiles(input);
-    fixups.push(...found.notes);
-    warnings.push(...found.warnings);
-  }
+  if (changes.moved.length > 0) warnings.push(...(await positionWarnings(input)));
   return { writes, fixups, warnings };
 }
 
@@ -104,8 +100,7 @@ function placed(places: Places, site: BootSite, write: SiteEdit['writes'][number
 }
 
 /** What a person has to look at: nothing here can be changed from outside the guest. */
-async function positionsInFiles(input: BootInput): Promise<ConfigFindings> {
-  const notes: BootNote[] = [];
+async function positionWarnings(input: BootInput): Promise<Reason[]> {
   const warnings: Reason[] = [];
   for (const partition of input.partitions) {
     const { filesystem, after, number } = partition;
@@ -114,14 +109,12 @@ async function positionsInFiles(input: BootInput): Promise<ConfigFindings> {
     if (filesystem?.startsWith('ext') !== true) continue;
     try {
       const finder = await finderOf(filesystem, after);
-      const found = finder === null ? undefined : await readConfigs(finder, number);
-      notes.push(...(found?.notes ?? []));
-      warnings.push(...(found?.warnings ?? []));
+      if (finder !== null) warnings.push(...(await configWarnings(finder, number)));
     } catch (error) {
       if (!isOfTheDisk(error)) throw error;
     }
   }
-  return { notes, warnings };
+  return warnings;
 }
 
 /** Type of the EFI system partition (UEFI specification). */

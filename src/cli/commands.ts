@@ -17,6 +17,7 @@ import {
   withLayoutOptions,
   type ZeroFlags,
 } from './options.js';
+import { addReportingCommands } from './reporting-commands.js';
 import type { Surroundings } from './surroundings.js';
 
 /** Declares all commands. What a command needs is loaded only when it is chosen: the start stays quick. */
@@ -30,6 +31,7 @@ export function addCommands(program: Command, around: Surroundings): void {
   addZero(program, around);
   addServe(program, around);
   addResume(program, around);
+  addReportingCommands(program, around);
 }
 
 function addScan(program: Command, around: Surroundings): void {
@@ -39,6 +41,7 @@ function addScan(program: Command, around: Surroundings): void {
     .option('--deep', 'walk every volume: contradictions, and the smallest size that is proven')
     .option('--details', 'a block for every disk, however many there are')
     .option('--sort <key>', 'path, size or reclaimable', 'path')
+    .option('--profile <file>', 'rules: adds what they recommend to the JSON')
     .action(async (targets: string[], options: ScanFlags) => {
       const { runScan } = await import('./run-scan.js');
       await runScan(targets, options, around);
@@ -54,6 +57,7 @@ function addPlan(program: Command, around: Surroundings): void {
         'which command to plan for (shrink with --size, --free or --min, else align)',
       ).choices(['align', 'shrink', 'enlarge']),
     )
+    .option('--explain', 'which rule of the profile gave which number')
     .action(async (disk: string, options: PlanFlags) => {
       const { runPlan } = await import('./run-change.js');
       await runPlan(disk, options, around);

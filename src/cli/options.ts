@@ -27,6 +27,9 @@ export interface LayoutFlags {
   readonly allocate?: 'sparse' | 'full';
   readonly skipBootFixups?: BootFixup[];
   readonly boundary: number;
+  /** The boundary was named, and is not the default. */
+  readonly boundaryGiven?: boolean;
+  readonly profile?: string;
   readonly cylinders?: boolean;
   readonly doNotAlign?: number[];
   readonly partition?: number[];
@@ -46,11 +49,14 @@ export interface ZeroFlags extends ChangeFlags {
 export type PlanFor = 'align' | 'shrink' | 'enlarge';
 
 export interface PlanFlags extends CommonOptions, LayoutFlags {
+  readonly explain?: boolean;
   readonly for?: PlanFor;
 }
 
 export interface ScanFlags extends CommonOptions {
   readonly boundary: number;
+  readonly boundaryGiven?: boolean;
+  readonly profile?: string;
   readonly deep?: boolean;
   readonly check?: boolean;
   readonly details?: boolean;
@@ -129,11 +135,16 @@ export function withChangeOptions(command: Command): Command {
 }
 
 export function withBoundary(command: Command): Command {
-  return command.addOption(
-    new Option('--boundary <size>', 'boundary to align to: a power of two from 4K to 16M')
-      .argParser(boundaryArgument)
-      .default(DEFAULT_BOUNDARY_BYTES, '64K'),
-  );
+  return command
+    .addOption(
+      new Option('--boundary <size>', 'boundary to align to: a power of two from 4K to 16M')
+        .argParser(boundaryArgument)
+        .default(DEFAULT_BOUNDARY_BYTES, '64K'),
+    )
+    .hook('preAction', (_, chosen) => {
+      // A profile may say another one, but not over what was typed.
+      chosen.setOptionValue('boundaryGiven', chosen.getOptionValueSource('boundary') === 'cli');
+    });
 }
 
 /** For commands that move partitions. */
@@ -167,6 +178,7 @@ export function withLayoutOptions(command: Command): Command {
         .argParser(freeArgument)
         .conflicts('min'),
     )
+    .option('--profile <file>', 'rules that say what is wanted where no option does')
     .option('--min', 'the smallest safe size for the other file systems')
     .option(
       '--repair',

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { changeDisk } from '../app/change.js';
+import { abandonRecord, runRecord } from '../app/history.js';
 import { type Outcome, runResult } from '../app/outcome.js';
 import { measureNone, planDisk, requestFromPlan, type Wish } from '../app/plan.js';
 import { abandonRun, resumeRun } from '../app/resume.js';
@@ -8,6 +9,8 @@ import { usageError } from '../core/errors.js';
 import { cleanText } from '../core/text.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { type FreeRule, type LayoutRequest, layoutRequest, type Plan } from '../plan/types.js';
+import { EXIT_DONE } from '../report/error.js';
+import { renderExplanation } from '../report/explain.js';
 import { toJson } from '../report/json.js';
 import { renderPlan } from '../report/plan-table.js';
 import { type RunResult, renderRunResult } from '../report/run-result.js';
@@ -22,7 +25,9 @@ import type {
   ZeroFlags,
 } from './options.js';
 import { peakMemoryBytes } from './peak-memory.js';
+import type { ProfileWish } from './profile-wish.js';
 import { type Progress, startProgress } from './progress.js';
+import { recorded } from './record.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, printTalk, renderOptions } from './terminal.js';
 
@@ -67,22 +72,42 @@ function freeRule(command: PlanFor, { free, min, size, diskSize }: LayoutFlags):
 
 export async function runPlan(disk: string, flags: PlanFlags, around: Surroundings): Promise<void> {
   const resizes = flags.size !== undefined || flags.free !== undefined || flags.min === true;
-  const wish = layoutWish(flags.for ?? (resizes ? 'shrink' : 'align'), flags);
+  const wish = await wishOf(flags.for ?? (resizes ? 'shrink' : null), flags);
+  if (flags.explain === true && !('targets' in wish)) {
+    throw usageError('command-line', '--explain says what the rules of a --profile come to');
+  }
   const { plan } = await planDisk(disk, wish, outside(flags), around.signals.signal);
-  if (flags.json === true) printData(toJson(plan), flags);
-  else printData(renderPlan(plan, renderOptions(process.stdout, flags)).text, flags);
+  const targets = flags.explain === true && 'targets' in wish ? wish.targets() : undefined;
+  const options = renderOptions(process.stdout, flags);
+  const explained = targets === undefined ? '' : `\n${renderExplanation(targets, options)}`;
+  if (flags.json === true) printData(toJson(targets === undefined ? plan : { ...plan, targets }), flags);
+  else printData(renderPlan(plan, options).text + explained, flags);
+}
+
+/** The wish of a command: of the options alone, or of a profile below them. */
+async function wishOf(command: PlanFor | null, flags: LayoutFlags): Promise<Wish | ProfileWish> {
+  const base = layoutWish(command ?? 'align', flags);
+  if (flags.profile === undefined) return base;
+  const [{ loadProfile }, { profileWish }, { growthMeter }] = await Promise.all([
+    import('./profile-source.js'),
+    import('./profile-wish.js'),
+    import('./run-history.js'),
+  ]);
+  const profile = await loadProfile(flags.profile);
+  const meter = await growthMeter();
+  return profileWish(command, flags, base, profile, (disk) => (number) => meter.perMonth(disk, number));
 }
 
 type ResizeFlags = ChangeFlags & LayoutFlags;
 
-export const runAlign = (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
-  runChange(disk, layoutWish('align', flags), 'align', flags, around);
+export const runAlign = async (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
+  runChange(disk, await wishOf('align', flags), 'align', flags, around);
 
-export const runShrink = (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
-  runChange(disk, layoutWish('shrink', flags), 'shrink', flags, around);
+export const runShrink = async (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
+  runChange(disk, await wishOf('shrink', flags), 'shrink', flags, around);
 
-export const runEnlarge = (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
-  runChange(disk, layoutWish('enlarge', flags), 'enlarge', flags, around);
+export const runEnlarge = async (disk: string, flags: ResizeFlags, around: Surroundings): Promise<void> =>
+  runChange(disk, await wishOf('enlarge', flags), 'enlarge', flags, around);
 
 export async function runMoveExtents(disk: string, flags: MoveFlags, around: Surroundings): Promise<void> {
   const request = await moveRequest(flags);
@@ -144,15 +169,17 @@ async function runChange(
   around: Surroundings,
 ): Promise<void> {
   const dryRun = flags.dryRun === true;
-  const result = await withServices(flags, around, true, (services) =>
-    changeDisk(disk, wish, { ...outside(flags), dryRun }, services),
+  const result = await recordedRun({ command, disk }, flags, around, () =>
+    withServices(flags, around, true, (services) =>
+      changeDisk(disk, wish, { ...outside(flags), dryRun }, services),
+    ),
   );
   printResult(result, command, flags, around);
 }
 
 export async function runResume(disk: string, flags: CommonOptions, around: Surroundings): Promise<void> {
-  const result = await withServices(flags, around, false, (services) =>
-    resumeRun(disk, outside(flags), services),
+  const result = await recordedRun({ command: 'resume', disk }, flags, around, () =>
+    withServices(flags, around, false, (services) => resumeRun(disk, outside(flags), services)),
   );
   printResult(result, 'resume', flags, around);
 }
@@ -162,10 +189,26 @@ export async function runAbandon(
   flags: CommonOptions & { force?: boolean },
   around: Surroundings,
 ): Promise<void> {
-  const dropped = await abandonRun(disk, flags.force === true, outside(flags));
+  const what = { command: 'abandon', disk };
+  const work = () => abandonRun(disk, flags.force === true, outside(flags));
+  const dropped = await recorded(what, flags, around, work, (value, context, seconds) =>
+    abandonRecord(value, seconds, context),
+  );
   const document = { formatVersion: 1, command: 'abandon', ...dropped, status: 'done' };
   printData(flags.json === true ? toJson(document) : `run ${cleanText(dropped.runId)} was dropped\n`, flags);
   around.setExitCode(0);
+}
+
+/** Runs, and leaves a record of it in the history. */
+function recordedRun(
+  what: { readonly command: RunResult['command']; readonly disk: string },
+  flags: CommonOptions,
+  around: Surroundings,
+  work: () => Promise<Outcome>,
+): Promise<Outcome> {
+  return recorded(what, flags, around, work, (value, context) =>
+    runRecord(runResult(value, what.command), value.before.vm?.name ?? null, EXIT_DONE, context),
+  );
 }
 
 export function printResult(

@@ -1,11 +1,14 @@
+import { datastoresOf } from '../app/datastores.js';
 import { scanTargets } from '../app/scan.js';
 import { usageError } from '../core/errors.js';
 import { toJson } from '../report/json.js';
 import { scanExitCode } from '../report/scan-check.js';
-import { type ScanInput, type ScanSort, scanDocument } from '../report/scan-json.js';
+import { type ScanInput, type ScanSort, scanDocument, withRecommendations } from '../report/scan-json.js';
 import { renderScanTable } from '../report/scan-table.js';
+import { adviser, profileOf } from './adviser.js';
 import type { ScanFlags } from './options.js';
 import { startProgress } from './progress.js';
+import { recordScan } from './record.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, renderOptions } from './terminal.js';
 
@@ -15,6 +18,7 @@ export async function runScan(targets: string[], flags: ScanFlags, around: Surro
   const { sort } = flags;
   if (!SORTS.has(sort))
     throw usageError('sort', `cannot sort by ${sort}`, { hint: 'path, size or reclaimable' });
+  const profile = flags.profile === undefined ? undefined : await profileOf(flags);
   const progress = await startProgress(flags.progress, flags.quiet === true);
   const entries = await scanTargets(targets, {
     signal: around.signals.signal,
@@ -22,12 +26,16 @@ export async function runScan(targets: string[], flags: ScanFlags, around: Surro
     onProgress: (event) => progress.update(event),
     ...(flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {}),
   }).finally(() => progress.end());
-  const input: ScanInput = { entries, boundaryBytes: flags.boundary, sort: sort as ScanSort };
+  const paths = entries.flatMap((entry) => ('facts' in entry ? [entry.facts.path] : []));
+  const datastores = flags.json === true ? await datastoresOf(paths) : [];
+  const input: ScanInput = { entries, boundaryBytes: flags.boundary, sort: sort as ScanSort, datastores };
   const check = flags.check === true;
+  const document = scanDocument(input);
+  await recordScan(document.disks, flags, around);
   if (flags.json === true) {
-    const document = scanDocument(input);
     const failures = entries.flatMap((entry) => ('error' in entry ? [entry.error] : []));
-    printData(toJson(document), flags);
+    const recommend = profile === undefined ? undefined : await adviser(profile, flags);
+    printData(toJson(recommend === undefined ? document : withRecommendations(document, recommend)), flags);
     around.setExitCode(scanExitCode(document, { check, failures }));
     return;
   }

@@ -31,7 +31,8 @@ function wantsColor(stream: NodeJS.WriteStream, { color, output }: OutputOptions
 function canUnicode(): boolean {
   const { LC_ALL, LC_CTYPE, LANG, TERM } = process.env;
   const locale = LC_ALL || LC_CTYPE || LANG || '';
-  return TERM !== 'linux' && (/utf-?8/i.test(locale) || (locale === '' && process.platform !== 'linux'));
+  if (TERM === 'linux' || TERM === 'dumb') return false;
+  return /utf-?8/i.test(locale) || (locale === '' && process.platform !== 'linux');
 }
 
 /** Data goes to stdout, or to the file of -o. Throws Device (output) when it cannot be written there. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync } from 'node:zlib';
 import { changeDisk } from '../../src/app/change.js';
+import { runRecord } from '../../src/app/history.js';
 import { runResult } from '../../src/app/outcome.js';
 import { measureNone, planDisk, type Wish } from '../../src/app/plan.js';
 import { resumeRun } from '../../src/app/resume.js';
@@ -12,8 +13,13 @@ import type { Services } from '../../src/app/services.js';
 import { stopNotice } from '../../src/cli/signals.js';
 import { KIB, MIB } from '../../src/core/units.js';
 import { layoutRequest } from '../../src/plan/types.js';
+import { advise } from '../../src/profile/advise.js';
+import { NO_PROFILE } from '../../src/profile/defaults.js';
 import { renderError } from '../../src/report/error.js';
+import { historyDocument, renderHistory } from '../../src/report/history-table.js';
 import { toJson } from '../../src/report/json.js';
+import { buildOverview } from '../../src/report/overview/build.js';
+import { renderOverviewTable } from '../../src/report/overview/table.js';
 import { renderPlan } from '../../src/report/plan-table.js';
 import { type RunResult, renderRunResult } from '../../src/report/run-result.js';
 import { type ScanInput, scanDocument } from '../../src/report/scan-json.js';
@@ -121,16 +127,20 @@ export async function makeExamples(): Promise<Map<string, string>> {
     const stopped = renderError(withShownPath(error, rename), RENDER).text;
     const resumed = runResult(await resumeRun(disk, {}, around), 'resume');
     const result: RunResult = JSON.parse(rename(JSON.stringify(resumed)));
+    const checked = await checkedScan(disk);
+    const smaller = await shrunk(disk, rename);
     const examples: [string, string][] = [
       [`vmreclaim scan ${SHOWN}`, renderScanTable(scan, { ...RENDER, check: false, details: false }).text],
       [`vmreclaim scan --json ${SHOWN}`, toJson(scanDocument(scan))],
+      [`vmreclaim report ${SHOWN}`, reported(scan)],
       [`vmreclaim plan ${SHOWN}`, renderPlan(shownPlan, RENDER).text],
       [`vmreclaim plan --json ${SHOWN}`, toJson(shownPlan)],
       [`vmreclaim align --yes --quiet ${SHOWN}`, `^C\n${stopNotice('SIGINT', SHOWN)}\n${stopped}`],
       [`vmreclaim resume ${SHOWN}`, renderRunResult(result, RENDER).text],
       [`vmreclaim resume --json ${SHOWN}`, toJson(withoutPartitions(result))],
-      [`vmreclaim scan --check ${SHOWN}`, await checkedScan(disk)],
-      [`vmreclaim shrink --yes --quiet --size 1=24M ${SHOWN}`, await shrunk(disk, rename)],
+      [`vmreclaim scan --check ${SHOWN}`, checked],
+      [`vmreclaim shrink --yes --quiet --size 1=24M ${SHOWN}`, renderRunResult(smaller, RENDER).text],
+      [`vmreclaim history ${SHOWN}`, history([result, smaller])],
       ...journal,
     ];
     return new Map(examples.map(([command, text]) => [command, text.trimEnd()]));
@@ -139,13 +149,34 @@ export async function makeExamples(): Promise<Map<string, string>> {
   }
 }
 
-/** What shrink prints when the first partition is made smaller. */
-async function shrunk(disk: string, rename: (text: string) => string): Promise<string> {
+/** The report of the disk by the rules that are built in. */
+function reported(scan: ScanInput): string {
+  const overview = buildOverview({
+    scan: scanDocument(scan),
+    advise: (each) => advise(NO_PROFILE, each),
+    runs: [],
+    cost: null,
+    sort: 'reclaimable',
+    generatedAt: '2026-11-23T04:20:00.000Z',
+  });
+  return renderOverviewTable(overview, RENDER);
+}
+
+/** The history of these runs, an hour apart. */
+function history(results: readonly RunResult[]): string {
+  const records = results.map((result, index) => {
+    const at = new Date(Date.UTC(2026, 10, 23, 4 + index, 20)).toISOString();
+    return runRecord(result, null, 0, { at, by: 'root@backup1', version: '0.1.0' });
+  });
+  return renderHistory(historyDocument(records, 0, 0), { ...RENDER, details: false }).text;
+}
+
+/** The result of shrink when the first partition is made smaller. */
+async function shrunk(disk: string, rename: (text: string) => string): Promise<RunResult> {
   const sizes = [{ number: 1, sizeBytes: 24 * MIB }];
   const wish: Wish = { request: () => layoutRequest({ command: 'shrink', sizes }), measure: () => true };
   const done = await changeDisk(disk, wish, { dryRun: false }, services(new AbortController().signal));
-  const result: RunResult = JSON.parse(rename(JSON.stringify(runResult(done, 'shrink'))));
-  return renderRunResult(result, RENDER).text;
+  return JSON.parse(rename(JSON.stringify(runResult(done, 'shrink'))));
 }
 
 /** Partitions look as in the JSON of a scan, which the same document shows. */

@@ -1,7 +1,6 @@
 import { asUtf8, toByteString } from '../../codec/lines.js';
 import { isFamily, type Reason } from '../../core/errors.js';
 import type { FileFinder } from '../../formats/volume-file.js';
-import type { BootNote } from '../types.js';
 
 /** Larger ones are not what they are named. */
 const CONFIG_BYTES_MAX = 1024 * 1024;
@@ -16,38 +15,21 @@ const GRUB_CONFIGS: readonly (readonly string[])[] = ['grub', 'grub2'].flatMap((
 const DISK_SECTORS = /\(hd\d+\)[1-9]\d*\+\d+/;
 /** An option of mount that takes a byte of a device. */
 const MOUNT_OFFSET = /(^|,)offset=/;
-const FSTAB = ['etc', 'fstab'];
 
-/** What the text files of a Linux say of places. */
-export interface ConfigFindings {
-  /** Files by which the guest finds its volumes wherever they lie. */
-  readonly notes: readonly BootNote[];
-  /** What they say by position, which nobody can translate. */
-  readonly warnings: readonly Reason[];
-}
-
-/** Reads the configuration of GRUB and fstab(5) in a volume. Throws Damaged. */
-export async function readConfigs(finder: FileFinder, partition: number): Promise<ConfigFindings> {
-  const notes: BootNote[] = [];
+/** What the text files of a Linux say by position, which nobody can translate. */
+export async function configWarnings(finder: FileFinder, partition: number): Promise<Reason[]> {
   const warnings: Reason[] = [];
   for (const path of GRUB_CONFIGS) {
     const text = await readText(finder, path);
-    if (text === undefined) continue;
-    if (DISK_SECTORS.test(text)) warnings.push(byPosition(path, partition, 'names sectors of the disk'));
-    else notes.push(stays('grub-config', path, partition));
+    if (text === undefined || !DISK_SECTORS.test(text)) continue;
+    warnings.push(byPosition(path, partition, 'names sectors of the disk'));
   }
-  const table = await readText(finder, FSTAB);
-  if (table === undefined) return { notes, warnings };
-  if (mountsByOffset(table)) warnings.push(byPosition(FSTAB, partition, 'mounts by an offset'));
-  else notes.push(stays('fstab', FSTAB, partition));
-  return { notes, warnings };
+  const table = await readText(finder, ['etc', 'fstab']);
+  if (table !== undefined && mountsByOffset(table)) {
+    warnings.push(byPosition(['etc', 'fstab'], partition, 'mounts by an offset'));
+  }
+  return warnings;
 }
-
-const stays = (kind: string, path: readonly string[], partition: number): BootNote => ({
-  kind,
-  partition,
-  message: `/${path.join('/')} names volumes by UUID, label or number: it stays right`,
-});
 
 /** UUIDs, labels and numbered devices all stay right: partitions keep their numbers. */
 function mountsByOffset(table: string): boolean {

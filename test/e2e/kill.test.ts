@@ -9,7 +9,7 @@ import { type Aim, changeUnderFire, isInFlight, STAGES, type Stage, type Timing,
 import { SCENARIOS, type Scenario } from './scenarios.js';
 
 /** How many processes are killed in all; scripts/campaign.sh asks for more. */
-const KILLS = Number(process.env.VMRECLAIM_KILLS ?? 33);
+const KILLS = Number(process.env.VMRECLAIM_KILLS ?? 22);
 const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
 /** In one go through a disk: the run itself and some of its resumes. */
 const MAX_KILLS_PER_DISK = 4;

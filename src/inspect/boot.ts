@@ -20,6 +20,15 @@ export function guestOf(device: Reader, facts: KnownFacts): Promise<GuestFacts |
   return detectGuest(volumes);
 }
 
+/** Bytes of the MBR that hold code; the disk signature follows. */
+const BOOT_CODE_BYTES = 440;
+
+/** True when the first sector holds something a BIOS could start. Throws what the store throws. */
+export async function hasBootCode(device: Reader): Promise<boolean> {
+  if (device.sizeBytes < BOOT_CODE_BYTES) return false;
+  return (await device.readAt(0, BOOT_CODE_BYTES)).some((byte) => byte !== 0);
+}
+
 /** What on the disk a guest finds by position. Throws what the store throws. */
 export function bootOf(device: Reader, facts: KnownFacts): Promise<BootReference[]> {
   const partitions = facts.partitions.flatMap((partition): BootPartition[] => {

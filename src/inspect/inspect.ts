@@ -6,7 +6,7 @@ import type { Disk, DiskSource } from '../disk/types.js';
 import { gptTypeName } from '../formats/gpt/index.js';
 import { mbrTypeName } from '../formats/mbr/index.js';
 import type { ResizeTools } from '../formats/resize-tools.js';
-import { bootOf, guestOf } from './boot.js';
+import { bootOf, guestOf, hasBootCode } from './boot.js';
 import { bootGapEnd } from './boot-gap.js';
 import { foreignReasons } from './foreign.js';
 import { probeFilesystem } from './registry.js';
@@ -62,11 +62,10 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
     ...stateOf(source.reasons, tables, foreign),
     warnings: [...source.warnings, ...tables.warnings],
   };
-  return {
-    ...known,
-    guest: options.guest === true ? await guestOf(device, known) : null,
-    boot: options.forChange === true ? await bootOf(device, known) : [],
-  };
+  const guest = options.guest === true ? await guestOf(device, known) : null;
+  // Data disks are the most in a scan, and nothing starts from them.
+  const starts = options.guest === true && (guest !== null || (await hasBootCode(device)));
+  return { ...known, guest, boot: options.forChange === true || starts ? await bootOf(device, known) : [] };
 }
 
 /** Facts of a disk whose bytes are not looked at: a sparse format, a descriptor that cannot be used. */

@@ -72,7 +72,7 @@ export interface DiskFacts {
   readonly partitions: readonly PartitionFacts[];
   /** The operating system on it; null where none was recognised, or nobody looked. */
   readonly guest: GuestFacts | null;
-  /** What its guest finds by position; empty unless inspected for a change. */
+  /** What its guest finds by position; empty unless inspected for a change, or for the guest. */
   readonly boot: readonly BootReference[];
   readonly identity: DiskIdentity;
   readonly vm: VmFacts | null;

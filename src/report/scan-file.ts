@@ -44,6 +44,11 @@ const disk = z.looseObject({
     .looseObject({ os: z.enum(['windows', 'linux']), name: text.nullable() })
     .nullable()
     .default(null),
+  bootFixups: z
+    .array(
+      z.looseObject({ kind: text, partition: count.nullable(), message: text, obstacle: reason.nullable() }),
+    )
+    .default([]),
   state: z.enum(['ready', 'refused', 'damaged', 'interrupted']),
   reasons: z.array(reason),
   partitions: z.array(partition),

@@ -73,6 +73,16 @@ export interface GuestDocument {
   readonly partition: number;
 }
 
+/** Something on the disk that follows when partitions move. */
+export interface BootFixupDocument {
+  readonly kind: string;
+  /** Null: in front of all partitions. */
+  readonly partition: number | null;
+  readonly message: string;
+  /** Why it could not be adapted, so that a move of what it holds is refused; null: it can. */
+  readonly obstacle: ReasonDocument | null;
+}
+
 export interface DiskDocument {
   readonly path: string;
   readonly createType: string;
@@ -82,6 +92,7 @@ export interface DiskDocument {
   readonly table: DiskFacts['table'];
   readonly vm: { readonly name: string; readonly guestOs: string | null; readonly path: string } | null;
   readonly guest: GuestDocument | null;
+  readonly bootFixups: readonly BootFixupDocument[];
   readonly state: DiskFacts['state'];
   readonly reasons: readonly ReasonDocument[];
   readonly partitions: readonly PartitionDocument[];
@@ -153,6 +164,19 @@ export function withRecommendations(
   return { ...document, disks };
 }
 
+/** What holds no place has nothing that would follow. */
+function bootFixup({
+  kind,
+  partition,
+  title,
+  holds,
+  obstacle,
+}: DiskFacts['boot'][number]): BootFixupDocument[] {
+  if (holds?.length === 0) return [];
+  const reason = obstacle === null ? null : reasonDocument(obstacle);
+  return [{ kind, partition, message: title, obstacle: reason }];
+}
+
 /** The facts of a scan in the order asked for. Equal ones stand by path, so that equal scans print equally. */
 export function sortedFacts(input: ScanInput): DiskFacts[] {
   const rank: Readonly<Record<ScanSort, (facts: DiskFacts) => number>> = {
@@ -193,6 +217,7 @@ export function diskDocument(facts: DiskFacts, boundaryBytes: number): DiskDocum
     table: facts.table,
     vm: vm === null ? null : { name: vm.name, guestOs: vm.guestOs, path: vm.path },
     guest: facts.guest,
+    bootFixups: facts.boot.flatMap(bootFixup),
     state: facts.state,
     reasons: facts.reasons.map(reasonDocument),
     partitions: partitionDocuments(facts, boundaryBytes),

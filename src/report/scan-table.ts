@@ -80,8 +80,25 @@ function diskBlock(facts: DiskFacts, disk: DiskDocument, options: RenderOptions)
     ...reasonLines(stateText(disk, paint), facts.reasons, paint, width),
     ...partitionReasons,
     ...facts.partitions.flatMap((partition) => deepLines(partition, paint, width)),
+    ...bootLines(facts, disk, paint, width),
     ...reasonLines(paint.warn('warning'), facts.warnings, paint, width),
     ...reclaim,
+  ];
+}
+
+/** What would follow if partitions moved, and what stands against that. */
+function bootLines(facts: DiskFacts, disk: DiskDocument, paint: Painter, width: number): readonly string[] {
+  const follows = disk.bootFixups.filter(({ obstacle }) => obstacle === null);
+  const named = follows.map(({ message, partition }) =>
+    partition === null ? paint.text(message) : `${paint.text(message)} on partition ${partition}`,
+  );
+  return [
+    ...(named.length === 0 ? [] : wrapText(`a move adapts: ${named.join(', ')}`, width, '    ')),
+    ...facts.boot.flatMap(({ holds, title, obstacle }) =>
+      obstacle === null || holds?.length === 0
+        ? []
+        : reasonLines(`a move of what ${paint.text(title)} names is refused`, [obstacle], paint, width),
+    ),
   ];
 }
 

@@ -159,6 +159,14 @@ describe.skipIf(!rootJudge(...JUDGES, 'hivexsh'))('a Windows on an MBR disk', ()
     const scan = JSON.parse((await expectCli(0, 'scan', guest.disk, '--json')).stdout);
     const found = { os: 'windows', name: 'Windows 7 Ultimate', version: '6.1.7601', partition: 2 };
     expect(scan.disks[0].guest).toEqual(found);
+    expect(scan.disks[0].bootFixups).toMatchObject([
+      { kind: 'bcd', partition: 1, obstacle: null },
+      { kind: 'mounted-devices', partition: 2, obstacle: null },
+    ]);
+    const shown = (await expectCli(0, 'scan', guest.disk)).stdout.replace(/\s+/g, ' ');
+    expect(shown).toMatch(
+      /a move adapts: boot configuration.* on partition 1, MountedDevices.* on partition 2/,
+    );
     const plan = JSON.parse((await expectCli(0, 'plan', guest.disk, '--json')).stdout) as RunDocument;
     const boot = ({ fixups }: RunDocument) =>
       fixups.flatMap(({ kind, partition }) => (/bcd|mounted/.test(kind) ? [[kind, partition]] : []));
@@ -203,6 +211,11 @@ describe.skipIf(!rootJudge(...JUDGES, 'hivexsh'))('a Windows on an MBR disk', ()
 
   it('with a dirty hive is refused and untouched, or left as it is by name', async () => {
     const guest = windowsGuest({ sequences: [206, 205] });
+    const scan = JSON.parse((await expectCli(0, 'scan', guest.disk, '--json')).stdout);
+    expect(scan.disks[0].bootFixups).toMatchObject([
+      { kind: 'bcd', obstacle: null },
+      { kind: 'mounted-devices', obstacle: { code: 'regf-dirty' } },
+    ]);
     const print = printOf(guest.folder);
     for (const command of [['plan'], ['align', '-n'], ['align', '-y']]) {
       const { stderr } = await expectCli(4, ...command, guest.disk, '--json');

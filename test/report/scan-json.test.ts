@@ -29,6 +29,7 @@ describe('scanDocument', () => {
           table: 'mbr',
           vm: { name: 'demo', guestOs: 'winxppro', path: '/vms/demo/demo.vmx' },
           guest: { os: 'windows', name: 'Windows 7 Ultimate', version: '6.1.7601', partition: 1 },
+          bootFixups: [],
           state: 'refused',
           reasons: [{ code: 'snapshot-chain', message: 'The disk has a snapshot.' }],
           partitions: [

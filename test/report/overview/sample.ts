@@ -57,6 +57,7 @@ export function diskOf(change: Partial<DiskDocument> & { path: string }): DiskDo
     table: 'mbr',
     vm: null,
     guest: null,
+    bootFixups: [],
     state: 'ready',
     reasons: [],
     partitions,

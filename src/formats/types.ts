@@ -125,6 +125,12 @@ export interface ResizeRequest {
   readonly scheduleChkdsk?: boolean;
 }
 
+/** For each `unitBytes` that a volume grows by, begun ones too, `ownBytes` go to maps and tables. */
+export interface GrowthCost {
+  readonly unitBytes: number;
+  readonly ownBytes: number;
+}
+
 /** A resize that was worked out to the end: nothing can refuse any more. Sizes are bytes. */
 export interface VolumeResize {
   /** Bytes that are copied inside the volume. */
@@ -183,6 +189,8 @@ export interface FilesystemFormat {
   enlarge?(volume: Reader, request: ResizeRequest, signal?: AbortSignal): Promise<VolumeResize>;
   /** Outside programs that shrink and enlarge it, in the place of the methods above: see resize-tools.ts. */
   readonly resizedBy?: 'e2fsprogs';
+  /** What the file system takes for itself when it grows. Absent: nothing that counts. Throws Damaged. */
+  growthCost?(volume: Reader): Promise<GrowthCost>;
   /** Throws what shrink would throw at every size. */
   minimumSize?(volume: Reader, signal?: AbortSignal): Promise<MinimumSize>;
   /**

@@ -147,7 +147,12 @@ async function contentOf(
   const wantsMinimum = options.measure?.(entry) ?? options.deep === true;
   return {
     filesystem: found.facts,
-    resizing: await resizingFacts(found, volume, { measures: wantsMinimum, tools, signal }),
+    resizing: await resizingFacts(found, volume, {
+      measures: wantsMinimum,
+      plans: options.forChange === true,
+      tools,
+      signal,
+    }),
     clearing: { free: found.format.freeMap !== undefined, scratch: found.format.scratch?.kind ?? null },
     ...(options.deep === true && found.format.deepCheck !== undefined
       ? { findings: await found.format.deepCheck(volume, signal) }

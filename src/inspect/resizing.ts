@@ -11,6 +11,8 @@ const FACTS: ReadonlySet<string> = new Set<Blocker['family']>(['refused', 'damag
 export interface ResizingOptions {
   /** Find out how small the volume can become, or what stands against that. */
   readonly measures: boolean;
+  /** For a plan: also tell what growing costs. */
+  readonly plans: boolean;
   readonly tools: ResizeTools | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -21,8 +23,20 @@ export async function resizingFacts(
   volume: BlockDevice,
   options: ResizingOptions,
 ): Promise<ResizingFacts> {
-  const { format } = found;
-  if (format.resizedBy !== undefined) return resizedOutside(found, volume, options);
+  const { format, facts } = found;
+  const isOutside = format.resizedBy !== undefined;
+  const known = await (isOutside ? resizedOutside : resizedHere)(found, volume, options);
+  // What is not sound is refused before anybody asks what growing it costs.
+  const asks = options.plans && known.canEnlarge && facts.state === 'clean';
+  const growthCost = asks ? await format.growthCost?.(volume) : undefined;
+  return growthCost === undefined ? known : { ...known, growthCost };
+}
+
+async function resizedHere(
+  { format }: RecognisedVolume,
+  volume: BlockDevice,
+  options: ResizingOptions,
+): Promise<ResizingFacts> {
   const canShrink = format.shrink !== undefined;
   const canEnlarge = format.enlarge !== undefined;
   const nothing = { canShrink, canEnlarge, minimum: null, blocker: null };

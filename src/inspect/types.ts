@@ -5,7 +5,13 @@ import type { Lba } from '../core/units.js';
 import type { VmFacts } from '../disk/types.js';
 import type { GptTable } from '../formats/gpt/index.js';
 import type { Geometry, MbrTable } from '../formats/mbr/index.js';
-import type { DeepFinding, FilesystemFacts, MinimumSize, ScratchSpace } from '../formats/types.js';
+import type {
+  DeepFinding,
+  FilesystemFacts,
+  GrowthCost,
+  MinimumSize,
+  ScratchSpace,
+} from '../formats/types.js';
 
 export type PartitionKind = 'primary' | 'extended' | 'logical' | 'gpt';
 
@@ -51,6 +57,8 @@ export interface ResizingFacts {
   readonly minimum: MinimumSize | null;
   /** Stands against every shrink. */
   readonly blocker: Blocker | null;
+  /** What growing costs it; absent where nobody asked. */
+  readonly growthCost?: GrowthCost;
   /** Stands against every enlargement; absent: nothing is known to. */
   readonly enlargeBlocker?: Blocker;
 }

@@ -8,6 +8,8 @@ import type { FreeRule, LayoutRequest } from './types.js';
 /** What `--free` is when nobody says: a tenth of the new size, this much at the least. */
 const DEFAULT_FREE_SHARE = 0.1;
 const DEFAULT_FREE_BYTES = GIB;
+/** Of counting what maps need for what they need themselves. */
+const MAX_ROUNDS = 20;
 /** A rule does not change a file system by less: disks are cut to whole MiB. */
 const LEAST_CHANGE_BYTES = MIB;
 
@@ -131,7 +133,8 @@ function bySizeRule(
   if (used === null && partition.filesystem?.reasons.length === 0) return undefined;
   requireResizable(partition, direction(command));
   if (used === null) return undefined;
-  const byRule = withFree(used, free, partition);
+  const byRule =
+    command === 'enlarge' ? grownFree(facts, used, free, partition) : withFree(used, free, partition);
   if (command === 'enlarge') return byRule - today >= leastChange(facts, request) ? byRule : undefined;
   const minimum = partition.resizing?.minimum ?? null;
   const target = Math.max(byRule, minimum?.technicalBytes ?? 0);
@@ -154,6 +157,23 @@ function withFree(used: number, rule: FreeRule, { resizing }: PartitionFacts): n
     case 'minimum':
       return resizing?.minimum?.recommendedBytes ?? Number.MAX_SAFE_INTEGER;
   }
+}
+
+/** The same for a volume that grows, and with it its maps and tables: the rule has to hold of the new size. */
+function grownFree(facts: DiskFacts, used: number, rule: FreeRule, partition: PartitionFacts): number {
+  const plain = withFree(used, rule, partition);
+  const cost = partition.resizing?.growthCost;
+  const total = partition.filesystem?.totalBytes ?? sizeOf(facts, partition);
+  if (cost === undefined || rule.kind === 'minimum') return plain;
+  let size = plain;
+  // What is added for the maps grows them again, by a part of a part: this ends soon.
+  for (let round = 0; round < MAX_ROUNDS && size > total; round++) {
+    const own = Math.ceil((size - total) / cost.unitBytes + 1) * cost.ownBytes;
+    const next = withFree(used + own, rule, partition);
+    if (next <= size) break;
+    size = next;
+  }
+  return size;
 }
 
 function warnWhenTight({ number, resizing }: PartitionFacts, target: number, warnings: Reason[]): void {

@@ -10,7 +10,7 @@ import { inMount, listVolume } from '../support/mounts.js';
 import { JUDGES, judgeGuest, readTable, remember } from '../support/verdicts.js';
 import { SECTOR, type VolumeKind } from '../support/volumes.js';
 import { printOf, Workbench } from '../support/workbench.js';
-import { refusedBy } from './judged.js';
+import { freeIn, refusedBy } from './judged.js';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -131,6 +131,14 @@ describe.skipIf(!rootJudge(...JUDGES, ...TOOLS))('ext, resized by e2fsprogs, jud
     const sizes = Object.fromEntries(found.slice(0, 3).map(({ number, size }) => [number, size]));
     for (const size of Object.values(sizes)) expect(size).toBeLessThan(45 * MIB);
     judgeGuest(guest, memory, starts, sizes);
+  });
+
+  it('--free counts what bitmaps and tables of inodes grow by', async () => {
+    const guest = guestOf(PLAIN);
+    await expectCli(0, 'enlarge', guest.disk, '--free', '400M', '-y');
+    const free = await freeIn(guest, 1);
+    expect(free).toBeGreaterThanOrEqual(400 << 20);
+    expect(free).toBeLessThan(420 << 20);
   });
 
   it('what cannot be done is refused, with every byte as it was', async () => {

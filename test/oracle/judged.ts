@@ -44,3 +44,12 @@ export async function refusedBy(
   if (printOf(guest.folder) !== print) throw new Error(`${reason}: something was changed`);
   return error;
 }
+
+/** Bytes that scan says are free in a partition. */
+export async function freeIn({ disk }: Guest, number: number): Promise<number> {
+  const scan = JSON.parse((await expectCli(0, 'scan', disk, '--json')).stdout) as {
+    disks: { partitions: { number: number; filesystem: { freeBytes: number } | null }[] }[];
+  };
+  const found = scan.disks[0]?.partitions.find((each) => each.number === number);
+  return found?.filesystem?.freeBytes ?? Number.NaN;
+}

@@ -7,7 +7,7 @@ import { rootJudge } from '../support/judges.js';
 import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
 import { printOf, Workbench } from '../support/workbench.js';
-import { judgedResize, refusedBy } from './judged.js';
+import { freeIn, judgedResize, refusedBy } from './judged.js';
 
 const bench = new Workbench();
 afterAll(() => bench.remove());
@@ -161,6 +161,16 @@ describe.skipIf(!rootJudge(...JUDGES))('enlarge, judged by outside tools', () =>
     await expectCli(0, ...command, guest.disk, '-y');
     expect(statSync(guest.extents[0] ?? '').blocks * 512).toBeGreaterThan(100 << 20);
     judgeGuest(guest, { ...memory, allocatedBytes: 500 << 20 }, {}, { 3: 270 * MIB });
+  });
+
+  it('--free counts what $Bitmap grows by', async () => {
+    const guest = mbrGuest('raw');
+    await expectCli(0, 'enlarge', guest.disk, '--free', '900M', '--partition', '3', '-y');
+    const free = await freeIn(guest, 3);
+    expect(free).toBeGreaterThanOrEqual(900 << 20);
+    expect(free).toBeLessThan(902 << 20);
+    const again = await expectCli(0, 'enlarge', guest.disk, '--free', '900M', '--partition', '3', '--json');
+    expect(JSON.parse(again.stdout).status).toBe('nothing-to-do');
   });
 
   it('a split disk grows in its last extent file', async () => {

@@ -4,7 +4,14 @@ import type { Reader } from '../../device/types.js';
 import { volumeFacts } from '../facts.js';
 import { freeMapOf } from '../free-map.js';
 import { hasBytes } from '../signature.js';
-import type { FilesystemFacts, FilesystemFormat, FilesystemState, FreeMap, UsedMap } from '../types.js';
+import type {
+  FilesystemFacts,
+  FilesystemFormat,
+  FilesystemState,
+  FreeMap,
+  GrowthCost,
+  UsedMap,
+} from '../types.js';
 import { BlockBitmaps } from './bitmap.js';
 import { checkExt } from './check.js';
 import { INCOMPATIBLE, isUnderstood, kindOf, READ_ONLY_COMPATIBLE } from './features.js';
@@ -29,6 +36,7 @@ export const ext: FilesystemFormat = {
   freeMap,
   check,
   resizedBy: 'e2fsprogs',
+  growthCost,
 };
 
 export { extResizing } from './resizable.js';
@@ -91,6 +99,17 @@ async function openUsedMap(volume: Reader, opened: ExtVolume): Promise<ExtUsedMa
     throw unsupported('ext-bitmaps-unsure', 'the block bitmaps of this ext file system cannot be relied on');
   }
   return new ExtUsedMap(await BlockBitmaps.open(volume, new GroupTable(volume, opened)));
+}
+
+/**
+ * What mke2fs lays out in each group: a table of inodes, two bitmaps, and at the most a copy of the superblock and of all
+ * descriptors, with as much room for descriptors again.
+ */
+async function growthCost(volume: Reader): Promise<GrowthCost> {
+  const { superblock, blockBytes, inodeBytes, groupCount, descriptorBytes } = await openExt(volume);
+  const descriptors = Math.ceil((groupCount * descriptorBytes) / blockBytes);
+  const blocks = Math.ceil((superblock.inodesPerGroup * inodeBytes) / blockBytes) + 3 + 2 * descriptors;
+  return { unitBytes: superblock.blocksPerGroup * blockBytes, ownBytes: blocks * blockBytes };
 }
 
 /** Where the bitmaps cannot be relied on there is nothing to hold the rest against: the superblock is judged. */

@@ -24,6 +24,11 @@ export const ntfs: FilesystemFormat = {
   shrink: shrinkNtfs,
   enlarge: enlargeNtfs,
   minimumSize: minimumNtfsSize,
+  /** A bit of $Bitmap for each cluster. */
+  async growthCost(reader) {
+    const { clusterBytes } = await openVolume(reader);
+    return { unitBytes: 8 * clusterBytes * clusterBytes, ownBytes: clusterBytes };
+  },
   async usedMap(reader) {
     const volume = await openVolume(reader);
     return new NtfsUsedMap(await volume.clusterBitmap(), volume.clusterBytes);

@@ -16,6 +16,7 @@ const DISK_KEYS = [
   'table',
   'vm',
   'guest',
+  'bootFixups',
   'state',
   'reasons',
   'partitions',

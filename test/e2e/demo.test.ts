@@ -57,7 +57,7 @@ describe('npm run demo', () => {
     const { status, stdout } = demo(['--keep']);
     expect(status).toBe(0);
     const folder = /^The disk is in (.*)$/m.exec(stdout)?.[1] ?? '';
-    expect(readdirSync(folder).sort()).toEqual(['demo-flat.vmdk', 'demo.vmdk']);
+    expect(readdirSync(folder).sort()).toEqual(['demo-flat.vmdk', 'demo.vmdk', 'state']);
     const flat = join(folder, 'demo-flat.vmdk');
     const disk = readFileSync(flat);
     // Start of the first two entries of the MBR.

@@ -12,6 +12,8 @@ export interface DeviceCapabilities {
   readonly dataRanges: boolean;
   /** copyRange() works without moving the bytes through this process. */
   readonly rangeCopy: boolean;
+  /** Bytes from which on a copyRange is better than reading and writing; absent: it is for large copies. */
+  readonly smallestCopy?: number;
 }
 
 /** What a decoder needs: the size and the bytes. Every BlockDevice is one. */

@@ -21,7 +21,11 @@ interface Transfer {
 }
 
 /** Runs `work` over all items, a few at a time; the first failure stops the rest and is thrown. */
-async function forAll<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+async function forAll<T>(
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+  width = CONCURRENCY,
+): Promise<void> {
   let next = 0;
   let failed = false;
   const worker = async (): Promise<void> => {
@@ -36,7 +40,7 @@ async function forAll<T>(items: readonly T[], work: (item: T) => Promise<void>):
       }
     }
   };
-  const results = await Promise.allSettled(Array.from({ length: CONCURRENCY }, worker));
+  const results = await Promise.allSettled(Array.from({ length: width }, worker));
   const failure = results.find((result) => result.status === 'rejected');
   if (failure !== undefined) throw failure.reason;
 }
@@ -95,12 +99,14 @@ export async function copyAll(
   phase: Phase,
   buffers: readonly [Uint8Array, Uint8Array],
 ): Promise<void> {
-  const isLarge = (each: Operation): boolean =>
-    device.capabilities.rangeCopy && each.op === 'copy' && each.length >= STORE_COPY_BYTES;
-  for (const each of phase.operations) {
-    if (each.op === 'copy' && isLarge(each)) await device.copyRange(each.from, each.to, each.length);
-  }
-  const rest = { ...phase, operations: phase.operations.filter((each) => !isLarge(each)) };
+  const { rangeCopy, smallestCopy } = device.capabilities;
+  const least = rangeCopy ? (smallestCopy ?? STORE_COPY_BYTES) : Number.POSITIVE_INFINITY;
+  const copies = phase.operations.filter((each) => each.op === 'copy');
+  const byStore = copies.filter(({ length }) => length >= least);
+  // A server far away answers late: some requests are under way together. A disk likes one after the other.
+  const width = smallestCopy === undefined ? 1 : CONCURRENCY;
+  await forAll(byStore, ({ from, to, length }) => device.copyRange(from, to, length), width);
+  const rest = { ...phase, operations: copies.filter(({ length }) => length < least) };
   let writing: Promise<void> = Promise.resolve();
   try {
     for (const batch of batches(rest, ...buffers)) {

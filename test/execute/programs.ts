@@ -10,7 +10,7 @@ export const DISK_BYTES = 24 * 1024 + 300;
 
 /** A disk of random bytes with two holes. */
 export function testDisk(seed: number): MemoryDevice {
-  const device = new MemoryDevice(DISK_BYTES, 'disk');
+  const device = new MemoryDevice(DISK_BYTES, 'disk', seed % 2 === 0);
   device.poke(0, randomBytes(7_000, seed));
   device.poke(12_288, randomBytes(8_000, seed + 1));
   return device;

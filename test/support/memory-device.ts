@@ -24,14 +24,7 @@ function eachPage(
 
 /** A disk in memory that keeps only pages that were written: one of 4 TiB costs nothing. */
 export class MemoryDevice implements BlockDevice {
-  readonly capabilities: DeviceCapabilities = {
-    writable: true,
-    durableFlush: true,
-    discard: true,
-    resizable: true,
-    dataRanges: true,
-    rangeCopy: true,
-  };
+  readonly capabilities: DeviceCapabilities;
   private pages = new Map<number, Uint8Array>();
   private size: number;
   private closed = false;
@@ -39,8 +32,19 @@ export class MemoryDevice implements BlockDevice {
   constructor(
     sizeBytes: number,
     readonly label = 'memory',
+    /** True: the executor leaves copies to it, as to a server; false: it reads and writes itself. */
+    private readonly rangeCopy = true,
   ) {
     this.size = sizeBytes;
+    this.capabilities = {
+      writable: true,
+      durableFlush: true,
+      discard: true,
+      resizable: true,
+      dataRanges: true,
+      rangeCopy,
+      smallestCopy: 1,
+    };
   }
 
   /** A device with this content. */
@@ -56,7 +60,7 @@ export class MemoryDevice implements BlockDevice {
 
   /** A copy with a life of its own; works on a closed device too. */
   snapshot(label = this.label): MemoryDevice {
-    const copy = new MemoryDevice(this.size, label);
+    const copy = new MemoryDevice(this.size, label, this.rangeCopy);
     for (const [page, bytes] of this.pages) copy.pages.set(page, bytes.slice());
     return copy;
   }

@@ -1,26 +1,24 @@
-import { conflict, hintOf, interrupted, refused, VmreclaimError } from '../core/errors.js';
-import { shellQuote } from '../core/text.js';
+import { conflict, hintOf, isFamily, refused } from '../core/errors.js';
 import { openSource } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { Journal, JournalWriter } from '../execute/journal.js';
-import { Runner } from '../execute/runner.js';
-import type { Counters } from '../execute/types.js';
 import { newContentId } from '../formats/vmdk/index.js';
 import { inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 import type { Plan } from '../plan/types.js';
 import type { CompileInput } from '../program/compile-input.js';
-import { verifyVolumes } from '../verify/deep.js';
-import { checkPromise } from '../verify/promise.js';
 import { sweepLitter } from './litter.js';
 import { type Found, type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
-import { planDisk, type Wish } from './plan.js';
+import { planDisk, type Wish, withCopyNote } from './plan.js';
+import { goOnAfterLoss, isLoss } from './reconnect.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
 import { resizeTools } from './resize-tools.js';
+import { resumeOnce } from './resume.js';
 import { checkFileSize, checkRoom } from './room.js';
+import { resumable, runToEnd } from './run-to-end.js';
 import type { Services } from './services.js';
-import { asPlanned, isCleared, verifyCleared } from './zero.js';
+import { isCleared } from './zero.js';
 
 export interface ChangeOptions extends OpenOptions {
   readonly dryRun: boolean;
@@ -55,11 +53,29 @@ export async function changeDisk(
   if (!(await services.confirm(plan))) {
     throw refused('declined', 'nothing was changed: the plan was declined');
   }
-  return withDisk(source, { writable: true }, async (disk) => {
-    await checkUnchanged(disk, facts, options);
-    const done = await execute(disk, { source, facts }, plan, services, wish);
-    return finish(done.runId === null ? 'nothing-to-do' : 'done', done);
-  });
+  const first = () =>
+    withDisk(source, { writable: true }, async (disk) => {
+      await checkUnchanged(disk, facts, options);
+      const locked = await withCopyNote(source.store, plan);
+      const done = await execute(disk, { source, facts }, locked, services, wish);
+      return finish(done.runId === null ? 'nothing-to-do' : 'done', done);
+    });
+  const again = () =>
+    resumeOrBegin(first, () => resumeOnce(source.store, source.path, options, services, began));
+  return goOnAfterLoss(source.store, services, first, again);
+}
+
+/**
+ * After a lost connection: goes on with the run, or begins when it had not come into force. A run that had is only gone
+ * when it was ended here, and then nothing asks any more; the beginning looks at the disk anew.
+ */
+async function resumeOrBegin<T>(begin: () => Promise<T>, resume: () => Promise<T>): Promise<T> {
+  try {
+    return await resume();
+  } catch (error) {
+    if (!isFamily(error, 'conflict') || error.code !== 'no-run') throw error;
+    return begin();
+  }
 }
 
 /** What the journal will need is not known without one: only room that the disk itself lacks is found out. */
@@ -149,16 +165,20 @@ async function prepare(
 ): Promise<Rehearsal> {
   services.onProgress({ why: 'rehearsing' });
   const journal = await JournalWriter.create(source.store, source.path);
+  let isSealing = false;
   try {
     const input = compileInput(disk, facts, plan, services, making);
     const rehearsal = await rehearse({ ...input, record: (phase) => journal.append(phase) });
     await checkRoom(source, journal.runTotals, rehearsal.allocates);
     await checkFileSize(source, plan.after.sizeBytes);
     services.signal.throwIfAborted();
-    if (isCleared(rehearsal.plan)) await journal.discard();
+    isSealing = !isCleared(rehearsal.plan);
+    if (!isSealing) await journal.discard();
     else await journal.seal(header({ source, facts }, runId, rehearsal, services));
     return rehearsal;
   } catch (error) {
+    // Nobody can tell then whether the run came into force: finding it, or not, is the answer.
+    if (isLoss(error)) throw isSealing ? resumable(error, source.path) : error;
     await journal.discard();
     throw error;
   }
@@ -191,69 +211,4 @@ function newRunId(services: Services): string {
   const stamp = new Date(services.now()).toISOString().replace(/[-:]|\.\d+/g, '');
   const chance = Math.floor(services.random() * 0x1000000);
   return `${stamp}-${chance.toString(16).padStart(6, '0')}`;
-}
-
-/**
- * Runs a journal in force to its end: change, verify, put the descriptor back, remove the journal. Whatever stops it,
- * the journal stays and the error says how to go on.
- */
-export async function runToEnd(
-  journal: Journal,
-  opened: Disk,
-  before: DiskFacts,
-  services: Services,
-): Promise<{ after: DiskFacts; counters: Counters }> {
-  const disk = asPlanned(opened, journal.header.plan);
-  const { path, store } = disk.source;
-  services.onInFlight?.(path);
-  const runner = new Runner(journal, disk.device, store, services);
-  try {
-    await runner.runThrough('change');
-    const after = await verifyOnce(runner, journal, disk, before, services);
-    const counters = await runner.runThrough('finish');
-    await journal.remove();
-    return { after, counters };
-  } catch (error) {
-    await journal.close().catch(() => undefined);
-    throw resumable(error, path);
-  }
-}
-
-/** Behind the verification the descriptor comes back, and the guest may have written since: never judge twice. */
-async function verifyOnce(
-  runner: Runner,
-  journal: Journal,
-  disk: Disk,
-  before: DiskFacts,
-  services: Services,
-): Promise<DiskFacts> {
-  if (await runner.isVerified()) return inspectDisk(disk);
-  services.onProgress({ why: 'verifying' });
-  const after = await verify(journal, disk, before);
-  await runner.markVerified();
-  return after;
-}
-
-/** Inspects the finished disk and compares it with the promise of the plan. */
-async function verify(journal: Journal, disk: Disk, before: DiskFacts): Promise<DiskFacts> {
-  const { plan, usedAfter } = journal.header;
-  const after = await inspectDisk(disk);
-  checkPromise(plan, before, after, usedAfter);
-  await verifyVolumes(disk.device, plan);
-  await verifyCleared(journal, disk.device);
-  return after;
-}
-
-function resumable(error: unknown, path: string): VmreclaimError {
-  const hint = `finish it with: vmreclaim resume ${shellQuote(path)}`;
-  if (error instanceof VmreclaimError && (error.family === 'verify' || error.family === 'internal')) {
-    return new VmreclaimError(error.family, error.code, error.message, { ...error.detail, hint });
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  const code = error instanceof VmreclaimError ? error.code : 'run-stopped';
-  return interrupted(code, `the run was stopped and can be resumed: ${message}`, {
-    hint,
-    path,
-    cause: error,
-  });
 }

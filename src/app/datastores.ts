@@ -1,11 +1,15 @@
 import { locate } from '../backends/registry.js';
 import type { DatastoreDocument } from '../report/scan-json.js';
+import type { OpenOptions } from './open.js';
 
 /**
  * The file systems that hold these disks, by path, with the number of disks on each. What a store does not tell, or
  * fails to, is left out: a report without datastores is still a report.
  */
-export async function datastoresOf(paths: readonly string[]): Promise<DatastoreDocument[]> {
+export async function datastoresOf(
+  paths: readonly string[],
+  options: OpenOptions,
+): Promise<DatastoreDocument[]> {
   const disksIn = new Map<string, { path: string; disks: number }>();
   for (const path of paths) {
     const folder = path.slice(0, Math.max(1, path.lastIndexOf('/')));
@@ -15,7 +19,7 @@ export async function datastoresOf(paths: readonly string[]): Promise<DatastoreD
   }
   const found = new Map<string, DatastoreDocument>();
   for (const { path, disks } of disksIn.values()) {
-    const volume = await volumeOf(path);
+    const volume = await volumeOf(path, options);
     if (volume === null) continue;
     const before = found.get(volume.path)?.disks ?? 0;
     found.set(volume.path, { ...volume, disks: before + disks });
@@ -23,9 +27,9 @@ export async function datastoresOf(paths: readonly string[]): Promise<DatastoreD
   return [...found.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
-async function volumeOf(path: string) {
+async function volumeOf(path: string, { remote }: OpenOptions) {
   try {
-    const { store, path: own } = await locate(path);
+    const { store, path: own } = await locate(path, remote);
     return await store.volumeOf(store.folderOf(own));
   } catch {
     return null;

@@ -1,6 +1,7 @@
+import { lockNameOf } from '../device/store.js';
 import { runFolderOf } from '../disk/names.js';
 import type { DiskSource } from '../disk/types.js';
-import { Journal, removeRun } from '../execute/journal.js';
+import { dropRun, Journal } from '../execute/journal.js';
 import { withDisk } from './open.js';
 
 /**
@@ -10,11 +11,19 @@ import { withDisk } from './open.js';
 export async function sweepLitter(source: DiskSource): Promise<boolean> {
   const { store, path } = source;
   const folder = runFolderOf(path);
-  if ((await store.stat(folder)) === undefined) return false;
+  const isLeft = (await store.stat(folder)) !== undefined;
+  if (!isLeft && !(await hasLeftLock(source))) return false;
   // Under the lock: another vmreclaim may be preparing a run in this very folder, or have begun it meanwhile.
   return withDisk(source, { writable: true }, async () => {
     if ((await Journal.find(store, path)) !== undefined) return false;
-    await removeRun(store, folder);
-    return true;
+    await dropRun(store, path);
+    return isLeft;
   });
+}
+
+/** A store whose locks are files keeps that of a client that was killed. Taking it and giving it back removes it. */
+async function hasLeftLock({ store, extents }: DiskSource): Promise<boolean> {
+  if (store.journals === undefined) return false;
+  for (const { path } of extents) if ((await store.stat(lockNameOf(path))) !== undefined) return true;
+  return false;
 }

@@ -1,3 +1,4 @@
+import type { RemoteOptions } from '../backends/registry.js';
 import { openDisk } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { factsWithoutContent, type InspectOptions, inspectDisk } from '../inspect/inspect.js';
@@ -5,6 +6,8 @@ import type { DiskFacts } from '../inspect/types.js';
 
 export interface OpenOptions {
   readonly allowOutsideExtents?: boolean;
+  /** Needed for targets on other machines. */
+  readonly remote?: RemoteOptions;
 }
 
 /** A disk as found: where it is, and what is on it. */

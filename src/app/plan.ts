@@ -1,5 +1,6 @@
 import { locate } from '../backends/registry.js';
 import { conflict } from '../core/errors.js';
+import { COPY_NOTES, type Store } from '../device/store.js';
 import { openSource } from '../disk/open.js';
 import { factsWithoutContent, type InspectOptions, inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
@@ -34,7 +35,7 @@ export async function planDisk(
   options: OpenOptions,
   signal: AbortSignal,
 ): Promise<Planned> {
-  const { store, path } = await locate(target);
+  const { store, path } = await locate(target, options.remote);
   const source = await openSource(store, path, options);
   if (source.extents.length === 0) {
     const facts = factsWithoutContent(source);
@@ -45,8 +46,17 @@ export async function planDisk(
     const facts = await inspectDisk(disk, { forChange: true, measure, tools, signal });
     const plan = makePlan(facts, request(facts));
     checkSplitExtent(source, plan.after.sizeBytes);
-    return { source, facts, plan: await completePlan(disk.device, facts, plan, { tools, signal }) };
+    const complete = await completePlan(disk.device, facts, plan, { tools, signal });
+    return { source, facts, plan: await withCopyNote(store, complete) };
   });
+}
+
+/** Says how the data of a remote disk will move; under the lock the store knows better than before. */
+export async function withCopyNote(store: Store, plan: Plan): Promise<Plan> {
+  if (store.copyNote === undefined || plan.status === 'nothing-to-do') return plan;
+  const note = await store.copyNote();
+  const others = plan.warnings.filter(({ code }) => !COPY_NOTES.includes(code));
+  return { ...plan, warnings: [...others, note] };
 }
 
 /**

@@ -1,22 +1,36 @@
 import { locate } from '../backends/registry.js';
-import { conflict, hintOf, refused } from '../core/errors.js';
+import { conflict, hintOf, isFamily, refused } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
 import { hiddenNameOf, runFolderOf } from '../disk/names.js';
 import { openSource } from '../disk/open.js';
 import type { DiskExtent, DiskSource } from '../disk/types.js';
-import { Journal, removeRun } from '../execute/journal.js';
+import { dropRun, Journal } from '../execute/journal.js';
 import type { RunHeader } from '../execute/types.js';
-import { runToEnd } from './change.js';
 import { sweepLitter } from './litter.js';
 import { type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
+import { withCopyNote } from './plan.js';
+import { goOnAfterLoss } from './reconnect.js';
+import { runToEnd } from './run-to-end.js';
 import type { Services } from './services.js';
 
 /** Finishes the interrupted run of a disk: from its last checkpoint, with the same checks at the end. */
 export async function resumeRun(target: string, options: OpenOptions, services: Services): Promise<Outcome> {
   const began = services.now();
-  const { store, path } = await locate(target);
+  const { store, path } = await locate(target, options.remote);
+  const attempt = () => resumeOnce(store, path, options, services, began);
+  return goOnAfterLoss(store, services, attempt, attempt);
+}
+
+/** One attempt; `began` is when the first one did. */
+export async function resumeOnce(
+  store: Store,
+  path: string,
+  options: OpenOptions,
+  services: Services,
+  began: number,
+): Promise<Outcome> {
   const { header, source } = await findRun(store, path, options);
   checkSameFiles(source, header);
   return withDisk(asTheRunKnowsIt(source, header), { writable: true }, async (disk) => {
@@ -24,7 +38,7 @@ export async function resumeRun(target: string, options: OpenOptions, services: 
     const { plan, runId, fixups, warnings, facts: before } = journal.header;
     const { after, counters } = await runToEnd(journal, disk, before, services);
     return outcome({
-      plan,
+      plan: await withCopyNote(store, plan),
       before,
       after,
       counters,
@@ -38,18 +52,18 @@ export async function resumeRun(target: string, options: OpenOptions, services: 
   });
 }
 
+function withoutRunSuffix(path: string): string {
+  const suffix = runFolderOf('');
+  return path.endsWith(suffix) ? path.slice(0, -suffix.length) : path;
+}
+
 /** The run in flight for what the user named: the disk, one of its files, its hidden descriptor or the run folder. */
 async function findRun(
   store: Store,
   path: string,
   options: OpenOptions,
 ): Promise<{ header: RunHeader; source: DiskSource }> {
-  const suffix = runFolderOf('');
-  const source = await openSource(
-    store,
-    path.endsWith(suffix) ? path.slice(0, -suffix.length) : path,
-    options,
-  );
+  const source = await openSource(store, withoutRunSuffix(path), options);
   const header = await Journal.find(store, source.path);
   if (header !== undefined) return { header, source };
   const swept = await sweepLitter(source);
@@ -125,7 +139,11 @@ export async function abandonRun(
   force: boolean,
   options: OpenOptions,
 ): Promise<{ disk: string; runId: string }> {
-  const { store, path } = await locate(target);
+  const { store, path } = await locate(target, options.remote);
+  if (force) {
+    const foreign = await dropForeign(store, path, options);
+    if (foreign !== undefined) return foreign;
+  }
   const { header, source } = await findRun(store, path, options);
   const diskPath = source.path;
   // The lock tells a run that is going on from one that was interrupted.
@@ -139,8 +157,28 @@ export async function abandonRun(
       });
     }
     await restoreDescriptor(store, diskPath);
-    await removeRun(store, runFolderOf(diskPath));
+    await dropRun(store, diskPath);
     return { disk: diskPath, runId: header.runId };
+  });
+}
+
+/** Drops a run whose journal is on another machine; undefined when the journal is here, or there is no run. */
+async function dropForeign(
+  store: Store,
+  path: string,
+  options: OpenOptions,
+): Promise<{ disk: string; runId: string } | undefined> {
+  const source = await openSource(store, withoutRunSuffix(path), options);
+  try {
+    await Journal.find(store, source.path);
+    return undefined;
+  } catch (error) {
+    if (!isFamily(error, 'conflict') || error.code !== 'other-client') throw error;
+  }
+  return withDisk(source, { writable: true }, async () => {
+    await restoreDescriptor(store, source.path);
+    await dropRun(store, source.path);
+    return { disk: source.path, runId: 'of another client' };
   });
 }
 

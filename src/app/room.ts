@@ -2,6 +2,7 @@ import { deviceError, refused } from '../core/errors.js';
 import { complement, rangeEnd } from '../core/range.js';
 import { formatSize } from '../core/size.js';
 import { MIB } from '../core/units.js';
+import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
 import { runFolderOf } from '../disk/names.js';
 import type { DiskSource } from '../disk/types.js';
@@ -21,11 +22,20 @@ export async function checkRoom(
   totals: Pick<RunTotals, 'spillBytes'> & { readonly programBytes?: number },
   allocates: number,
 ): Promise<void> {
-  const free = await store.freeBytes(store.folderOf(path));
-  if (free === null) return;
-  const needed = 2 * totals.spillBytes + (totals.programBytes ?? 0) + allocates + SPARE_BYTES;
-  if (free >= needed) return;
+  const { journals } = store;
+  const journal = 2 * totals.spillBytes + (totals.programBytes ?? 0);
+  if (journals !== undefined) {
+    await checkFree(journals.store, journals.store.folderOf(journals.folderOf(path)), journal + SPARE_BYTES);
+  }
+  const beside = journals === undefined ? journal : 0;
+  await checkFree(store, store.folderOf(path), beside + allocates + SPARE_BYTES);
+}
+
+async function checkFree(store: Store, folder: string, needed: number): Promise<void> {
+  const free = await store.freeBytes(folder);
+  if (free === null || free >= needed) return;
   throw deviceError('no-space', 'the store has too little free space for a safe run: nothing was changed', {
+    path: folder,
     expected: needed,
     actual: free,
     hint: 'free some space on the datastore; the journal and newly used blocks of a thin disk need it',

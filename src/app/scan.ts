@@ -21,7 +21,7 @@ export async function scanTargets(targets: readonly string[], options: ScanOptio
   const entries = new Map<string, ScanEntry>();
   const seen = new Set<string>();
   for (const target of targets) {
-    const { store, path } = await locate(target);
+    const { store, path } = await locate(target, options.remote);
     const folders = new FolderCache(store);
     const found = discover(store, path, { seen, folders });
     const worker = async (): Promise<void> => {

@@ -53,7 +53,7 @@ export async function servePartition(
   options: ServeOptions,
   services: () => Services,
 ): Promise<Session> {
-  const { store, path } = await locate(target);
+  const { store, path } = await locate(target, options.remote);
   const source = await openSource(store, path, options);
   if (source.extents.length === 0) throw stateError(source.reasons);
   return withDisk(source, { writable: options.write }, async (disk) => {

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path';
-import { unsupported } from '../core/errors.js';
+import { internalError, unsupported } from '../core/errors.js';
 import type { Store } from '../device/store.js';
 import { localStore } from './local/local-store.js';
+import type { RemoteOptions } from './sftp/options.js';
 
 export { openScratch } from './local/scratch.js';
+export type { RemoteOptions } from './sftp/options.js';
 
 /** A target as the user wrote it, taken apart. */
 export interface Location {
@@ -13,19 +15,34 @@ export interface Location {
 }
 
 /** Opens the store behind a scheme. */
-type Opener = (target: string) => Promise<Location>;
+type Opener = (target: string, options: RemoteOptions) => Promise<Location>;
 
 /** One line a scheme; what has none is a path. */
-const SCHEMES: ReadonlyMap<string, Opener> = new Map();
+const SCHEMES: ReadonlyMap<string, Opener> = new Map([
+  [
+    'sftp',
+    async (target, options) => {
+      const [{ openSftp }, { openStateFolder }] = await Promise.all([
+        import('./sftp/index.js'),
+        import('./state-folder.js'),
+      ]);
+      const { journals, lock } = await openStateFolder(options.stateFolder, localStore);
+      return openSftp(target, options, { journals, lockLocally: lock });
+    },
+  ],
+]);
 
 const SCHEME = /^([a-z][a-z0-9+.-]+):\/\//i;
 
 /** The store and path of a target: `sftp://...` goes to its backend, everything else is a local path. */
-export async function locate(target: string): Promise<Location> {
+export async function locate(target: string, remote?: RemoteOptions): Promise<Location> {
   const scheme = SCHEME.exec(target)?.[1]?.toLowerCase();
   if (scheme === undefined) return { store: localStore, path: resolve(target) };
   const open = SCHEMES.get(scheme);
-  if (open !== undefined) return open(target);
+  if (open !== undefined) {
+    if (remote === undefined) throw internalError('remote-options', 'a remote target without options');
+    return open(target, remote);
+  }
   throw unsupported('scheme', `targets of the scheme ${scheme} are not supported by this version`, {
     hint: 'mount the datastore and give its path',
   });

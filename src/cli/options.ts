@@ -10,6 +10,12 @@ import type { OutputOptions } from './terminal.js';
 export interface CommonOptions extends OutputOptions {
   readonly progress: ProgressKind;
   readonly allowOutsideExtents?: boolean;
+  readonly identity?: string;
+  readonly acceptNewHostKey?: boolean;
+  readonly sshConfig?: string;
+  readonly remoteHelper: 'auto' | 'off';
+  readonly linkTimeout: number;
+  readonly allowUnsafeFlush?: boolean;
 }
 
 export interface ChangeFlags extends CommonOptions {
@@ -124,7 +130,26 @@ export function withCommonOptions(command: Command): Command {
     )
     .option('--quiet', 'say nothing but the result and errors')
     .option('--no-color', 'no colours (NO_COLOR and FORCE_COLOR work too)')
-    .option('--allow-outside-extents', 'use extent files outside the folder of the descriptor');
+    .option('--allow-outside-extents', 'use extent files outside the folder of the descriptor')
+    .option('--identity <file>', 'sftp: private key to log in with')
+    .option('--accept-new-host-key', 'sftp: add the key of an unknown host to known_hosts')
+    .option('--ssh-config <file>', 'sftp: ssh_config to use instead of that of the user')
+    .addOption(
+      new Option('--remote-helper <how>', 'sftp: copy on the server where it can, or all over the wire')
+        .choices(['auto', 'off'])
+        .default('auto'),
+    )
+    .addOption(
+      new Option('--link-timeout <seconds>', 'sftp: how long a lost connection is tried again')
+        .argParser(secondsArgument)
+        .default(300),
+    )
+    .option('--allow-unsafe-flush', 'sftp: change disks on a server that cannot make writes durable');
+}
+
+function secondsArgument(text: string): number {
+  if (/^\d{1,6}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('Whole seconds, 0 for none.');
 }
 
 /** Options of every command that changes a disk. */

@@ -28,11 +28,9 @@ import { peakMemoryBytes } from './peak-memory.js';
 import type { ProfileWish } from './profile-wish.js';
 import { type Progress, startProgress } from './progress.js';
 import { recorded } from './record.js';
+import { openOptions } from './remote.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, printTalk, renderOptions } from './terminal.js';
-
-const outside = (flags: CommonOptions) =>
-  flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {};
 
 /** What the options ask for. Without a rule and sizes shrink and enlarge go by the advised free space. */
 function layoutWish(command: PlanFor, flags: LayoutFlags): Wish {
@@ -76,7 +74,12 @@ export async function runPlan(disk: string, flags: PlanFlags, around: Surroundin
   if (flags.explain === true && !('targets' in wish)) {
     throw usageError('command-line', '--explain says what the rules of a --profile come to');
   }
-  const { plan } = await planDisk(disk, wish, outside(flags), around.signals.signal);
+  const { plan } = await planDisk(
+    disk,
+    wish,
+    openOptions(flags, around.signals.signal),
+    around.signals.signal,
+  );
   const targets = flags.explain === true && 'targets' in wish ? wish.targets() : undefined;
   const options = renderOptions(process.stdout, flags);
   const explained = targets === undefined ? '' : `\n${renderExplanation(targets, options)}`;
@@ -171,7 +174,7 @@ async function runChange(
   const dryRun = flags.dryRun === true;
   const result = await recordedRun({ command, disk }, flags, around, () =>
     withServices(flags, around, true, (services) =>
-      changeDisk(disk, wish, { ...outside(flags), dryRun }, services),
+      changeDisk(disk, wish, { ...openOptions(flags, around.signals.signal), dryRun }, services),
     ),
   );
   printResult(result, command, flags, around);
@@ -179,7 +182,9 @@ async function runChange(
 
 export async function runResume(disk: string, flags: CommonOptions, around: Surroundings): Promise<void> {
   const result = await recordedRun({ command: 'resume', disk }, flags, around, () =>
-    withServices(flags, around, false, (services) => resumeRun(disk, outside(flags), services)),
+    withServices(flags, around, false, (services) =>
+      resumeRun(disk, openOptions(flags, around.signals.signal), services),
+    ),
   );
   printResult(result, 'resume', flags, around);
 }
@@ -190,7 +195,7 @@ export async function runAbandon(
   around: Surroundings,
 ): Promise<void> {
   const what = { command: 'abandon', disk };
-  const work = () => abandonRun(disk, flags.force === true, outside(flags));
+  const work = () => abandonRun(disk, flags.force === true, openOptions(flags, around.signals.signal));
   const dropped = await recorded(what, flags, around, work, (value, context, seconds) =>
     abandonRecord(value, seconds, context),
   );

@@ -11,6 +11,7 @@ import { adviser, profileOf } from './adviser.js';
 import { startProgress } from './progress.js';
 import { readCapped } from './read-capped.js';
 import { recordScan } from './record.js';
+import { openOptions } from './remote.js';
 import type { ReportFlags } from './reporting-options.js';
 import { runsOf } from './run-history.js';
 import type { Surroundings } from './surroundings.js';
@@ -61,13 +62,14 @@ interface Scanned {
 
 async function scanNow(targets: string[], flags: ReportFlags, around: Surroundings): Promise<Scanned> {
   const progress = await startProgress(flags.progress, flags.quiet === true);
+  const options = openOptions(flags, around.signals.signal);
   const entries = await scanTargets(targets, {
     signal: around.signals.signal,
     onProgress: (event) => progress.update(event),
-    ...(flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {}),
+    ...options,
   }).finally(() => progress.end());
   const paths = entries.flatMap((entry) => ('facts' in entry ? [entry.facts.path] : []));
-  const datastores = await datastoresOf(paths);
+  const datastores = await datastoresOf(paths, options);
   const failures = entries.flatMap((entry) => ('error' in entry ? [entry.error] : []));
   const scan = scanDocument({ entries, boundaryBytes: flags.boundary, datastores });
   await recordScan(scan.disks, flags, around);

@@ -9,6 +9,7 @@ import { adviser, profileOf } from './adviser.js';
 import type { ScanFlags } from './options.js';
 import { startProgress } from './progress.js';
 import { recordScan } from './record.js';
+import { openOptions } from './remote.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, renderOptions } from './terminal.js';
 
@@ -20,14 +21,15 @@ export async function runScan(targets: string[], flags: ScanFlags, around: Surro
     throw usageError('sort', `cannot sort by ${sort}`, { hint: 'path, size or reclaimable' });
   const profile = flags.profile === undefined ? undefined : await profileOf(flags);
   const progress = await startProgress(flags.progress, flags.quiet === true);
+  const opening = openOptions(flags, around.signals.signal);
   const entries = await scanTargets(targets, {
     signal: around.signals.signal,
     deep: flags.deep === true,
     onProgress: (event) => progress.update(event),
-    ...(flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {}),
+    ...opening,
   }).finally(() => progress.end());
   const paths = entries.flatMap((entry) => ('facts' in entry ? [entry.facts.path] : []));
-  const datastores = flags.json === true ? await datastoresOf(paths) : [];
+  const datastores = flags.json === true ? await datastoresOf(paths, opening) : [];
   const input: ScanInput = { entries, boundaryBytes: flags.boundary, sort: sort as ScanSort, datastores };
   const check = flags.check === true;
   const document = scanDocument(input);

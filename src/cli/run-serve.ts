@@ -6,6 +6,7 @@ import { toJson } from '../report/json.js';
 import { askToGoOn, requireAnswer } from './confirm.js';
 import type { ServeFlags } from './options.js';
 import { peakMemoryBytes } from './peak-memory.js';
+import { openOptions } from './remote.js';
 import { printResult, showPlan } from './run-change.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, printTalk } from './terminal.js';
@@ -15,12 +16,12 @@ export async function runServe(disk: string, flags: ServeFlags, around: Surround
   const place = placeOf(flags);
   // Known before anybody works for hours on what nobody can say yes to.
   if (write) requireAnswer(yes);
-  const outside = flags.allowOutsideExtents === true ? { allowOutsideExtents: true } : {};
+  const { signal } = around.signals;
   const onServing = (path: string) => {
     const how = write ? 'writes are committed at the end' : 'read-only';
     if (!quiet) printTalk(`partition ${partition} is at ${cleanText(path)} (${how}); stop with Ctrl-C\n`);
   };
-  const options = { partition, write, place, stop: around.signals.signal, onServing, ...outside };
+  const options = { partition, write, place, stop: signal, onServing, ...openOptions(flags, signal) };
   const { disk: path, outcome } = await servePartition(disk, options, () => commitServices(flags, around));
   if (outcome !== null) return printResult(outcome, 'serve', flags, around);
   const document = { formatVersion: 1, command: 'serve', disk: path, status: 'nothing-to-do' };

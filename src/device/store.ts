@@ -1,3 +1,4 @@
+import type { Reason } from '../core/errors.js';
 import type { BlockDevice } from './types.js';
 
 /**
@@ -5,6 +6,16 @@ import type { BlockDevice } from './types.js';
  * replaceFile of the same file clears it away.
  */
 export const temporaryNameOf = (name: string): string => `.${name}.tmp`;
+
+/** Name of the file that says who works on a file, on stores whose locks are files. A crash leaves it behind. */
+export const lockNameOf = (path: string): string => `${path}.vmreclaim-lock`;
+
+/** Codes of `copyNote`: the server copies, it may be able to, everything passes through this process. */
+export const COPY_NOTES: readonly string[] = [
+  'copied-on-server',
+  'copied-on-server-maybe',
+  'copied-over-wire',
+];
 
 export type FileKind = 'file' | 'folder' | 'link' | 'other';
 
@@ -48,6 +59,20 @@ export interface StoreFile extends BlockDevice {
   lock(): Promise<void>;
 }
 
+/** Which vmreclaim: the state folder it keeps its journals in, and the machine, for people. */
+export interface ClientName {
+  readonly id: string;
+  readonly host: string;
+}
+
+/** Where journals are kept of disks that lie on a store to which they must not be written at every step. */
+export interface JournalRoom {
+  readonly store: Store;
+  readonly client: ClientName;
+  /** Folder of the run on the disk at `path`; it need not be there. */
+  folderOf(path: string): string;
+}
+
 /**
  * A place that holds files: the local file system, an SFTP server. Paths are the store's own, absolute,
  * with `/` or the platform's separator; join, folderOf and nameOf take them apart.
@@ -84,4 +109,16 @@ export interface Store {
   freeBytes(folder: string): Promise<number | null>;
   /** The file system that holds the folder; null where the store cannot tell. */
   volumeOf(folder: string): Promise<StoreVolume | null>;
+  /** Journals lie there, and a pointer to them beside the disk. Absent: they lie beside the disk. */
+  readonly journals?: JournalRoom;
+  /**
+   * After a failure with the code `link-lost`: connects again, with patience. False: the store stays away. What is open is
+   * of no use any more in either case. Absent: there is no link.
+   */
+  reconnect?(signal: AbortSignal): Promise<boolean>;
+  /**
+   * How data moves inside a disk of this store, for plan and result: one of COPY_NOTES. What the last lock found out, or a
+   * guess before. Absent: as on a local disk.
+   */
+  copyNote?(): Promise<Reason>;
 }

@@ -1,63 +1,79 @@
 import { conflict, damaged, internalError } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import type { Store, StoreFile } from '../device/store.js';
-import { runFolderOf } from '../disk/names.js';
+import { RUN_HEADER_NAME, runFolderOf } from '../disk/names.js';
 import { copiedBytes } from '../program/laws.js';
 import type { Phase } from '../program/types.js';
 import { parseHeader } from './header.js';
+import { elsewhere, isLeftover, type Place, parsePointer, placeOf, pointerBytes } from './pointer.js';
 import { decodePhase, decodeRecord, encodePhase, encodeRecord, type PathMap } from './record.js';
+import { MAX_RECORD_BYTES, RecordReader } from './record-reader.js';
 import { CHECKPOINT_FILE_BYTES, CheckpointFile, SpillFile, spillFileBytes } from './slots.js';
 import type { RunHeader, RunTotals } from './types.js';
 
 const PROGRAM = 'program';
 const CHECKPOINT = 'checkpoint';
 const SPILL = 'spill';
-const HEADER = 'run.json';
+const HEADER = RUN_HEADER_NAME;
 const NOTE = 'READ-ME-FIRST.txt';
+const DONE = 'done';
 /** In the order in which they go: without its header a folder is no run, and the rest is litter. */
-const FILES = [HEADER, SPILL, CHECKPOINT, PROGRAM, NOTE] as const;
+const FILES = [HEADER, SPILL, CHECKPOINT, PROGRAM, NOTE, DONE] as const;
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
-const READ_BYTES = 256 * 1024;
 const WRITE_BYTES = 256 * 1024;
-/** A phase of 4096 operations takes some 200 KiB. Longer means that this is no journal. */
-const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
 /**
- * The run journal: a folder beside the disk that holds the program, the checkpoints and the spill area. It comes
- * into force with `run.json`, which is written last and removed first.
+ * The run journal: a folder that holds the program, the checkpoints and the spill area. It lies beside the disk, and comes
+ * into force with `run.json`, which is written last and removed first. Where the store of the disk has a room for journals
+ * it lies there; then the `run.json` beside the disk is a pointer to it, and it is the pointer that counts.
  */
 export class Journal {
   private readonly paths: PathMap;
 
   private constructor(
     private readonly store: Store,
+    private readonly diskPath: string,
     readonly folder: string,
     readonly header: RunHeader,
     readonly checkpoints: CheckpointFile,
     readonly spill: SpillFile,
     private readonly program: StoreFile,
   ) {
-    this.paths = pathMap(store, store.folderOf(folder));
+    this.paths = pathMap(store, store.folderOf(diskPath));
   }
 
-  /** The run in flight for a disk, or undefined. Leftovers of a run that never began, or is over, are no run. */
+  /**
+   * The run in flight for a disk, or undefined. Leftovers of a run that never began, or is over, are no run. Conflict
+   * (other-client) when its journal is on another machine.
+   */
   static async find(store: Store, diskPath: string): Promise<RunHeader | undefined> {
     const path = store.join(runFolderOf(diskPath), HEADER);
     if ((await store.stat(path)) === undefined) return undefined;
-    return parseHeader(await store.readFile(path, MAX_HEADER_BYTES), path);
+    const bytes = await store.readFile(path, MAX_HEADER_BYTES);
+    const pointer = parsePointer(bytes);
+    const room = store.journals;
+    if (pointer === undefined && room === undefined) return parseHeader(bytes, path);
+    if (pointer === undefined || pointer.client.id !== room?.client.id) throw elsewhere(path, pointer);
+    const { store: keeper, folder } = placeOf(store, diskPath);
+    const kept = keeper.join(folder, HEADER);
+    if ((await keeper.stat(kept)) === undefined) throw elsewhere(path, pointer);
+    const header = parseHeader(await keeper.readFile(kept, MAX_HEADER_BYTES), kept);
+    if (header.runId !== pointer.runId) throw elsewhere(path, pointer);
+    return header;
   }
 
   static async open(store: Store, diskPath: string): Promise<Journal> {
-    const folder = runFolderOf(diskPath);
     const header = await Journal.find(store, diskPath);
+    const { store: keeper, folder } = placeOf(store, diskPath);
     if (header === undefined)
       throw conflict('no-run', `no run is in flight for ${diskPath}`, { path: folder });
     const { spillBytes } = header.totals;
-    const checkpoints = await openSized(store, store.join(folder, CHECKPOINT), CHECKPOINT_FILE_BYTES);
-    const spill = await openSized(store, store.join(folder, SPILL), spillFileBytes(spillBytes));
-    const program = await store.open(store.join(folder, PROGRAM), 'read');
+    const checkpoints = await openSized(keeper, keeper.join(folder, CHECKPOINT), CHECKPOINT_FILE_BYTES);
+    const spill = await openSized(keeper, keeper.join(folder, SPILL), spillFileBytes(spillBytes));
+    const program = await keeper.open(keeper.join(folder, PROGRAM), 'read');
     return new Journal(
       store,
+      diskPath,
       folder,
       header,
       new CheckpointFile(checkpoints),
@@ -83,12 +99,23 @@ export class Journal {
     await Promise.all([this.checkpoints.close(), this.spill.close(), this.program.close()]);
   }
 
-  /** Ends the run: from now on there is none. Closes the journal. */
+  /** Ends the run and removes its files. */
   async remove(): Promise<void> {
+    await this.end();
+    // What is left is litter: the next run sweeps it up if this fails.
+    await this.sweep().catch(() => undefined);
+  }
+
+  /** Ends the run: from now on there is none. Closes the journal. Can be repeated when the store fails. */
+  async end(): Promise<void> {
     await this.close();
-    await this.store.remove(this.store.join(this.folder, HEADER));
-    // The run is over with its header. What is left is litter: the next run sweeps it up if this fails.
-    await removeRun(this.store, this.folder).catch(() => undefined);
+    await markDone(this.store, this.diskPath);
+    await this.store.remove(this.store.join(runFolderOf(this.diskPath), HEADER));
+  }
+
+  /** Removes what is left of a run that is over. Can be repeated. */
+  sweep(): Promise<void> {
+    return dropRun(this.store, this.diskPath);
   }
 }
 
@@ -113,6 +140,19 @@ export async function removeRun(store: Store, folder: string): Promise<void> {
   await store.remove(folder);
 }
 
+/** Removes the run of a disk: first what is beside the disk, then what is in the room for journals. */
+export async function dropRun(store: Store, diskPath: string): Promise<void> {
+  await removeRun(store, runFolderOf(diskPath));
+  const place = placeOf(store, diskPath);
+  if (place.store !== store) await removeRun(place.store, place.folder);
+}
+
+/** In a room for journals: what is left there now is litter, though the pointer to it is gone. */
+async function markDone(store: Store, diskPath: string): Promise<void> {
+  const { store: keeper, folder } = placeOf(store, diskPath);
+  if (keeper !== store) await keeper.replaceFile(keeper.join(folder, DONE), new Uint8Array(0));
+}
+
 /** Writes a journal while the program is compiled. */
 export class JournalWriter {
   private readonly paths: PathMap;
@@ -123,13 +163,14 @@ export class JournalWriter {
 
   private constructor(
     private readonly store: Store,
-    private readonly folder: string,
+    private readonly diskPath: string,
+    private readonly place: Place,
     private readonly program: StoreFile,
   ) {
-    this.paths = pathMap(store, store.folderOf(folder));
+    this.paths = pathMap(store, store.folderOf(diskPath));
   }
 
-  /** Starts a journal beside the disk. Conflict when a run is in flight. The caller holds the lock of the disk. */
+  /** Starts a journal, beside the disk or in the room for it. Conflict when a run is in flight. The caller holds the lock of the disk. */
   static async create(store: Store, diskPath: string): Promise<JournalWriter> {
     const folder = runFolderOf(diskPath);
     if ((await Journal.find(store, diskPath)) !== undefined) {
@@ -138,8 +179,12 @@ export class JournalWriter {
       });
     }
     if ((await store.stat(folder)) !== undefined) await removeRun(store, folder);
+    const place = placeOf(store, diskPath);
+    if (place.store !== store) await clearPlace(place);
     await store.createFolder(folder);
-    return new JournalWriter(store, folder, await store.open(store.join(folder, PROGRAM), 'create'));
+    if (place.store !== store) await place.store.createFolder(place.folder);
+    const program = await place.store.open(place.store.join(place.folder, PROGRAM), 'create');
+    return new JournalWriter(store, diskPath, place, program);
   }
 
   async append(phase: Phase): Promise<void> {
@@ -163,12 +208,24 @@ export class JournalWriter {
     await this.drain();
     await this.program.flush();
     await this.program.close();
-    const at = (name: string) => this.store.join(this.folder, name);
-    await CheckpointFile.allocate(await this.store.open(at(CHECKPOINT), 'create'));
-    await SpillFile.allocate(await this.store.open(at(SPILL), 'create'), this.totals.spillBytes);
-    await this.store.replaceFile(at(NOTE), new TextEncoder().encode(note(header.disk)));
+    const { store: keeper, folder } = this.place;
+    const at = (name: string) => keeper.join(folder, name);
+    await CheckpointFile.allocate(await keeper.open(at(CHECKPOINT), 'create'));
+    await SpillFile.allocate(await keeper.open(at(SPILL), 'create'), this.totals.spillBytes);
+    const beside = (name: string) => this.store.join(runFolderOf(this.diskPath), name);
+    await this.store.replaceFile(beside(NOTE), new TextEncoder().encode(this.note(header.disk)));
     const whole: RunHeader = { formatVersion: 1, ...header, totals: this.totals };
-    await this.store.replaceFile(at(HEADER), new TextEncoder().encode(`${JSON.stringify(whole, null, 1)}\n`));
+    await keeper.replaceFile(at(HEADER), new TextEncoder().encode(`${JSON.stringify(whole, null, 1)}\n`));
+    const { journals } = this.store;
+    if (journals === undefined) return;
+    await this.store.replaceFile(beside(HEADER), pointerBytes(whole, journals.client, this.diskPath));
+  }
+
+  private note(disk: string): string {
+    const { journals } = this.store;
+    if (journals === undefined) return note(disk, disk);
+    const where = `The journal is not here but on the machine ${journals.client.host}: resume it there, as the same user.\n\n`;
+    return where + note(disk, this.diskPath);
   }
 
   get runTotals(): RunTotals {
@@ -178,7 +235,7 @@ export class JournalWriter {
   /** Drops what was written; for a run that will not happen. */
   async discard(): Promise<void> {
     await this.program.close().catch(() => undefined);
-    await removeRun(this.store, this.folder);
+    await dropRun(this.store, this.diskPath);
   }
 
   private async drain(): Promise<void> {
@@ -192,12 +249,34 @@ export class JournalWriter {
   }
 }
 
-function note(disk: string): string {
+function note(disk: string, target: string): string {
   return (
     `vmreclaim is changing the disk ${disk}, or was interrupted while it did.\n` +
-    `Finish it with:\n\n    vmreclaim resume ${shellQuote(disk)}\n\n` +
+    `Finish it with:\n\n    vmreclaim resume ${shellQuote(target)}\n\n` +
     'Do not start the virtual machine and do not remove this folder before that: without it the disk cannot be made whole.\n'
   );
+}
+
+/**
+ * Makes room for a new journal. Conflict (pointer-gone) when the one that is there belongs to a run which may have begun
+ * to change the disk: then it is all that can make the disk whole.
+ */
+async function clearPlace({ store, folder }: Place): Promise<void> {
+  if ((await store.stat(folder)) === undefined) return;
+  const path = store.join(folder, CHECKPOINT);
+  const inForce = (await store.stat(store.join(folder, HEADER))) !== undefined;
+  const isDone = (await store.stat(store.join(folder, DONE))) !== undefined;
+  if (inForce && !isDone && !(await isLeftover(store, path))) {
+    throw conflict(
+      'pointer-gone',
+      'a run on this disk is not finished, but its pointer beside the disk is gone',
+      {
+        path: folder,
+        hint: 'bring the folder NAME.vmreclaim beside the disk back; if the disk was put back from a backup, remove the journal',
+      },
+    );
+  }
+  await removeRun(store, folder);
 }
 
 function pathMap(store: Store, folder: string): PathMap {
@@ -214,43 +293,4 @@ async function openSized(store: Store, path: string, sizeBytes: number): Promise
   const actual = file.sizeBytes;
   await file.close();
   throw damaged('journal', 'a file of the run journal was cut off', { path, expected: sizeBytes, actual });
-}
-
-/** Reads records one after the other from a buffer that refills. */
-class RecordReader {
-  private buffer = new Uint8Array(0);
-  private bufferAt: number;
-
-  constructor(
-    private readonly file: StoreFile,
-    public offset: number,
-  ) {
-    this.bufferAt = offset;
-  }
-
-  /** The next record without its newline. Damaged at the end of the file. */
-  async next(): Promise<Uint8Array> {
-    for (;;) {
-      const start = this.offset - this.bufferAt;
-      const end = this.buffer.indexOf(0x0a, start);
-      if (end >= 0) {
-        this.offset = this.bufferAt + end + 1;
-        return this.buffer.subarray(start, end);
-      }
-      await this.refill(this.buffer.subarray(start));
-    }
-  }
-
-  private async refill(rest: Uint8Array): Promise<void> {
-    const at = this.offset + rest.length;
-    const length = Math.min(Math.max(READ_BYTES, rest.length), this.file.sizeBytes - at);
-    if (length <= 0 || rest.length > MAX_RECORD_BYTES) {
-      throw damaged('journal', 'the program in the run journal ends too early', { offset: this.offset });
-    }
-    const buffer = new Uint8Array(rest.length + length);
-    buffer.set(rest);
-    buffer.set(await this.file.readAt(at, length), rest.length);
-    this.buffer = buffer;
-    this.bufferAt = this.offset;
-  }
 }

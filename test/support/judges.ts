@@ -48,6 +48,10 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   hivexml: 'libhivex-bin',
   mcopy: 'mtools',
   'qemu-system-x86_64': 'qemu-system-x86',
+  sshd: 'openssh-server',
+  'ssh-keygen': 'openssh-client',
+  sftp: 'openssh-client',
+  python3: 'python3-minimal',
   'grub-mkimage': 'grub-pc-bin grub2-common',
 };
 

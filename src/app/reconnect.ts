@@ -1,0 +1,73 @@
+import { interrupted, VmreclaimError } from '../core/errors.js';
+import type { Store } from '../device/store.js';
+import type { Services } from './services.js';
+
+/** A store that comes back this often and goes again is not one to work on. */
+const MAX_RECONNECTS = 200;
+
+/**
+ * Runs `first`; when the link to the store drops, connects again. While no run is in flight it begins anew: nothing was
+ * changed. A run in flight goes on by `again`, from the last checkpoint as `resume` does: a server that crashed may have
+ * lost what it had not flushed, so nothing less than the phase is repeated. When the store stays away the loss is thrown;
+ * with a run in flight it is Interrupted, and `resume` goes on.
+ */
+export async function goOnAfterLoss<T>(
+  store: Store,
+  services: Services,
+  first: () => Promise<T>,
+  again: () => Promise<T>,
+): Promise<T> {
+  let inFlight: VmreclaimError | undefined;
+  for (let count = 0; ; count++) {
+    try {
+      return await (inFlight === undefined ? first() : again());
+    } catch (error) {
+      if (!isLoss(error)) throw error;
+      if (error.family === 'interrupted') inFlight = error;
+      const loss = inFlight ?? error;
+      if (count === MAX_RECONNECTS) throw loss;
+      services.onProgress({ why: 'the connection was lost: connecting again' });
+      if (!(await isBack(store, services, inFlight))) throw loss;
+    }
+  }
+}
+
+/** Connects again. With a run in flight whatever stands against it, such as a login, leaves the run resumable. */
+async function isBack(
+  store: Store,
+  services: Services,
+  inFlight: VmreclaimError | undefined,
+): Promise<boolean> {
+  try {
+    return await connectedAgain(store, services);
+  } catch (error) {
+    if (inFlight === undefined || !(error instanceof VmreclaimError)) throw error;
+    throw interrupted(error.code, `${inFlight.message}; then ${error.message}`, inFlight.detail);
+  }
+}
+
+/**
+ * The last step of a run, which only removes its traces: repeated after a loss, and not to be resumed, because nobody can
+ * tell whether it was done.
+ */
+export async function repeatAfterLoss(
+  store: Store,
+  services: Services,
+  step: () => Promise<void>,
+): Promise<void> {
+  for (let count = 0; ; count++) {
+    try {
+      return await step();
+    } catch (error) {
+      if (!isLoss(error) || count === MAX_RECONNECTS || !(await connectedAgain(store, services))) throw error;
+    }
+  }
+}
+
+async function connectedAgain(store: Store, services: Services): Promise<boolean> {
+  return (await store.reconnect?.(services.signal)) === true;
+}
+
+/** True for every failure that a lost connection is behind. */
+export const isLoss = (error: unknown): error is VmreclaimError =>
+  error instanceof VmreclaimError && error.code === 'link-lost';

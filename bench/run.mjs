@@ -1,5 +1,5 @@
 // Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
-// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree. Usage: npm run bench [-- NAME...]; NAME: align full shrink zero scan scale report huge records
+// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree, openssh-server. Usage: npm run bench [-- NAME...]; NAME: align full shrink zero scan scale report huge records sftp
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { fillWithNoise, guestWithNtfs, manyDisks, noisyExt4, noisyNtfs, writeDescriptor } from './images.mjs';
 import { timesInChromium } from './interactive.mjs';
 import { judgeRecordsDisk, recordsDisk } from './records.mjs';
+import { benchSftp } from './sftp.mjs';
 
 const CLI = fileURLToPath(new URL('../bin/vmreclaim.js', import.meta.url));
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
@@ -280,6 +281,7 @@ const ALL = {
   report: benchReport,
   huge: benchHuge,
   records: benchRecords,
+  sftp: () => benchSftp({ folder, vmreclaim, measure, row, median, seconds, mib, rounds: ROUNDS }),
 };
 const chosen = process.argv.slice(2).filter((name) => name in ALL);
 try {

@@ -9,6 +9,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export VMRECLAIM_KILLS="${1:-200}" VMRECLAIM_REQUIRE_JUDGES=1
+export VMRECLAIM_KILLS="${1:-200}" VMRECLAIM_SCENARIOS=99 VMRECLAIM_REQUIRE_JUDGES=1
 npm run --silent build
 exec npx vitest run test/e2e/kill.test.ts

@@ -10,7 +10,7 @@ import { Scratch, VolumeFile } from '../volumes.js';
 import { applyStep, collect, copySparse, hashTree, judgeVolume, trim } from './harness.js';
 
 /** How many volumes; scripts/seeds.sh asks for more. Few of them are small ones. */
-const COUNT = Number(process.env.VMRECLAIM_SEEDS ?? 3);
+const COUNT = Number(process.env.VMRECLAIM_SEEDS ?? 2);
 const FIRST = Number(process.env.VMRECLAIM_SEED ?? 1);
 const IS_CAMPAIGN = process.env.VMRECLAIM_SEEDS !== undefined;
 const CLUSTERS = [4096, 512, 65536, 1024];

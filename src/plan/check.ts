@@ -19,7 +19,7 @@ export function checkPlaces(
   const changed = facts.partitions.filter((partition) => isChanged(facts, places, partition));
   if (changed.length === 0) return;
   for (const partition of changed) {
-    checkBounds(facts, partition, placeOf(places, partition), command);
+    checkBounds(facts, partition, placeOf(places, partition));
     checkMayMove(partition, placeOf(places, partition));
     if (!resized.has(partition.number)) checkKeepsFilesystem(partition, placeOf(places, partition));
     checkNotHybrid(facts, partition);
@@ -92,19 +92,13 @@ function checkNotHybrid(facts: DiskFacts, { number }: PartitionFacts): void {
   });
 }
 
-function checkBounds(
-  facts: DiskFacts,
-  partition: PartitionFacts,
-  place: Place,
-  command: LayoutRequest['command'],
-): void {
+function checkBounds(facts: DiskFacts, partition: PartitionFacts, place: Place): void {
   const { first } = facts.usable;
   if (place.startLba < first || place.sectorCount <= 0) {
     throw refused('target-reserved', `partition ${partition.number} would start at LBA ${place.startLba}`, {
       hint: `LBA ${first} is the first that partitions may use; what lies before holds the partition table and boot code`,
     });
   }
-  checkEnd(facts, partition, place, command);
   if (facts.table === 'mbr' && (placeEnd(place) > MBR_LIMIT || place.startLba >= MBR_LIMIT)) {
     throw refused(
       'mbr-limit',

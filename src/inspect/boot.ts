@@ -23,10 +23,14 @@ export function guestOf(device: Reader, facts: KnownFacts): Promise<GuestFacts |
 /** Bytes of the MBR that hold code; the disk signature follows. */
 const BOOT_CODE_BYTES = 440;
 
-/** True when the first sector holds something a BIOS could start. Throws what the store throws. */
-export async function hasBootCode(device: Reader): Promise<boolean> {
+/**
+ * True when the first sector holds something a BIOS could start. It is read only where no MBR was. Throws what the store
+ * throws.
+ */
+export async function hasBootCode(device: Reader, mbr: DiskFacts['mbr']): Promise<boolean> {
   if (device.sizeBytes < BOOT_CODE_BYTES) return false;
-  return (await device.readAt(0, BOOT_CODE_BYTES)).some((byte) => byte !== 0);
+  const sector = mbr?.sector ?? (await device.readAt(0, BOOT_CODE_BYTES));
+  return sector.subarray(0, BOOT_CODE_BYTES).some((byte) => byte !== 0);
 }
 
 /** What on the disk a guest finds by position. Throws what the store throws. */

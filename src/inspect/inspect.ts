@@ -64,7 +64,7 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
   };
   const guest = options.guest === true ? await guestOf(device, known) : null;
   // Data disks are the most in a scan, and nothing starts from them.
-  const starts = options.guest === true && (guest !== null || (await hasBootCode(device)));
+  const starts = options.guest === true && (guest !== null || (await hasBootCode(device, tables.mbr)));
   return { ...known, guest, boot: options.forChange === true || starts ? await bootOf(device, known) : [] };
 }
 

@@ -13,18 +13,15 @@ import { plannedFixups, plannedWarnings } from '../plan/fixups.js';
 import { currentPlaces } from '../plan/place.js';
 import { makePlan } from '../plan/plan.js';
 import { layoutRequest, type Plan } from '../plan/types.js';
-import { capturedSteps, changedBytes } from '../tools/captured.js';
+import { capturedSteps, changedBytes, journalBytesFor, MAX_CAPTURED_SEGMENTS } from '../tools/captured.js';
 import { checkUnchanged, execute } from './change.js';
 import { type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import { checkRoom } from './room.js';
 import type { Services } from './services.js';
 
-/** Patched bytes held in memory; and segments, 25 bytes each. */
+/** Patched bytes held in memory. */
 const MEMORY_BYTES = 4 * 1024 * 1024;
-const MAX_SEGMENTS = 600_000;
-/** Bytes in the journal are base64 in JSON. */
-const JOURNAL_GROWTH = 1.4;
 
 export interface ServeOptions extends OpenOptions {
   readonly partition: number;
@@ -70,7 +67,7 @@ export async function servePartition(
     const overlay = new Overlay(disk.device, {
       spill: openScratch,
       memoryBytes: MEMORY_BYTES,
-      maxSegments: MAX_SEGMENTS,
+      maxSegments: MAX_CAPTURED_SEGMENTS,
     });
     try {
       const isWritten = () => overlay.segmentCount > 0;
@@ -151,7 +148,7 @@ async function commit(
   const began = services.now();
   const bytes = changedBytes(overlay, range);
   await checkUnchanged(disk, facts, options);
-  await checkRoom(disk.source, { spillBytes: 0, programBytes: Math.ceil(bytes * JOURNAL_GROWTH) }, 0);
+  await checkRoom(disk.source, { spillBytes: 0, programBytes: journalBytesFor(bytes) }, 0);
   const plan = await sessionPlan(disk, facts, overlay, number, bytes);
   if (!(await services.confirm(plan))) {
     throw refused('declined', 'nothing was changed: what was written is dropped');

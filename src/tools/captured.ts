@@ -44,6 +44,14 @@ export async function* capturedSteps(
   if (!step.isEmpty) yield step.take();
 }
 
+/** Segments, 25 bytes each, that an overlay may have while programs write to it. */
+export const MAX_CAPTURED_SEGMENTS = 600_000;
+/** Bytes in the journal are base64 in JSON. */
+const JOURNAL_GROWTH = 1.4;
+
+/** Room that the journal needs for so many captured bytes. */
+export const journalBytesFor = (bytes: number): number => Math.ceil(bytes * JOURNAL_GROWTH);
+
 /** Bytes that were changed, an upper bound: rewritten ones count. */
 export function changedBytes(overlay: Overlay, range: ByteRange): number {
   let sum = 0;

@@ -8,7 +8,7 @@ import type { BlockDevice } from '../device/types.js';
 import { extResizing } from '../formats/ext/index.js';
 import type { ResizeTools } from '../formats/resize-tools.js';
 import type { FilesystemFacts, MinimumSize, VolumeResize } from '../formats/types.js';
-import { capturedSteps, changedBytes } from './captured.js';
+import { capturedSteps, changedBytes, journalBytesFor, MAX_CAPTURED_SEGMENTS } from './captured.js';
 
 /** What the tools are run with: from the backend, or from a test. */
 export interface Workshop {
@@ -32,10 +32,6 @@ const PACKAGES =
   'install e2fsprogs, libnbd-bin and fuse3 (Debian, Ubuntu) or e2fsprogs, libnbd and fuse3 (RHEL, Fedora; nbdfuse may be a package of its own there)';
 /** Patched bytes held in memory. */
 const MEMORY_BYTES = MIB;
-/** 25 bytes each. */
-const MAX_SEGMENTS = 600_000;
-/** Bytes in the journal are base64 in JSON. */
-const JOURNAL_GROWTH = 1.4;
 /** Room above the smallest size that a guest needs to start: a share, and this at the least. */
 const WORKING_ROOM_BYTES = 16 * MIB;
 const WORKING_ROOM_SHARE = 20;
@@ -120,7 +116,7 @@ export class E2fsprogs implements ResizeTools {
   ): Promise<VolumeResize> {
     const range = { at: 0, length: newSizeBytes };
     const bytes = changedBytes(overlay, range);
-    this.journalBytes += Math.ceil(bytes * JOURNAL_GROWTH);
+    this.journalBytes += journalBytesFor(bytes);
     await this.options.checkRoom(this.journalBytes);
     const message = 'e2fsck -p replayed the journal or repaired the file system before it was resized';
     return {
@@ -194,7 +190,11 @@ export class E2fsprogs implements ResizeTools {
   private overlayOf(volume: BlockDevice): Overlay {
     const { openScratch } = this.workshop;
     const memoryBytes = MEMORY_BYTES;
-    return new Overlay(volume, { spill: () => openScratch(), memoryBytes, maxSegments: MAX_SEGMENTS });
+    return new Overlay(volume, {
+      spill: () => openScratch(),
+      memoryBytes,
+      maxSegments: MAX_CAPTURED_SEGMENTS,
+    });
   }
 
   private async findMissing(): Promise<string[]> {

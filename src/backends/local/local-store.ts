@@ -13,7 +13,8 @@ import {
   unlink,
 } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import { conflict, deviceError, unsupported } from '../../core/errors.js';
+import { conflict, unsupported } from '../../core/errors.js';
+import { readWhole } from '../../device/read-whole.js';
 import type { FileKind, FileStat, FolderEntry, Store, StoreFile } from '../../device/store.js';
 import { deviceNumber } from './device-number.js';
 import { attempt, storeError } from './errors.js';
@@ -103,17 +104,7 @@ async function listFolder(folder: string): Promise<FolderEntry[]> {
 }
 
 async function readWholeFile(path: string, maxBytes: number): Promise<Uint8Array> {
-  const file = await openFile(path, 'read', undefined);
-  try {
-    if (file.sizeBytes <= maxBytes) return await file.readAt(0, file.sizeBytes);
-    throw deviceError('file-too-large', `${path} is too large to be what it should be`, {
-      path,
-      expected: `at most ${maxBytes} bytes`,
-      actual: file.sizeBytes,
-    });
-  } finally {
-    await file.close();
-  }
+  return readWhole(await openFile(path, 'read', undefined), path, maxBytes);
 }
 
 function createFolder(path: string): Promise<void> {

@@ -1,4 +1,5 @@
 import { deviceError, type Reason, refused, unsupported, VmreclaimError } from '../../core/errors.js';
+import { readWhole } from '../../device/read-whole.js';
 import type { FileStat, JournalRoom, Store, StoreFile, StoreVolume } from '../../device/store.js';
 import { type CopyWay, GUESS_NOTE, WAY_NOTES } from './copier.js';
 import { asOwnError, isThere, isUnsupported, requestError } from './errors.js';
@@ -84,17 +85,7 @@ export class SftpStore implements Store {
   }
 
   async readFile(path: string, maxBytes: number): Promise<Uint8Array> {
-    const file = await this.open(path, 'read');
-    try {
-      if (file.sizeBytes <= maxBytes) return await file.readAt(0, file.sizeBytes);
-      throw deviceError('file-too-large', `${path} is too large to be what it should be`, {
-        path,
-        expected: `at most ${maxBytes} bytes`,
-        actual: file.sizeBytes,
-      });
-    } finally {
-      await file.close();
-    }
+    return readWhole(await this.open(path, 'read'), path, maxBytes);
   }
 
   replaceFile(path: string, bytes: Uint8Array): Promise<void> {

@@ -1,4 +1,5 @@
 import { usageError } from '../core/errors.js';
+import { sum } from '../core/sum.js';
 import { lba } from '../core/units.js';
 import { isAligned } from '../inspect/alignment.js';
 import type { DiskFacts, PartitionFacts } from '../inspect/types.js';
@@ -68,8 +69,6 @@ export function makePlan(facts: DiskFacts, request: LayoutRequest, rates: Rates 
 function isFullySeen({ state, partitions }: DiskFacts): boolean {
   return state === 'ready' || (state === 'refused' && partitions.length > 0);
 }
-
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 
 function checkRequest(facts: DiskFacts, request: LayoutRequest): void {
   const known = new Set(facts.partitions.map(({ number }) => number));

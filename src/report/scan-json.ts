@@ -1,9 +1,11 @@
 import type { Reason } from '../core/errors.js';
+import { sum } from '../core/sum.js';
 import { lbaToBytes } from '../core/units.js';
 import { alignmentBytes, isAligned } from '../inspect/alignment.js';
 import type { DiskFacts, PartitionFacts, PartitionKind } from '../inspect/types.js';
 import type { Advice } from '../profile/advise.js';
 import { errorDocument } from './error.js';
+import { minimumOf, reclaimableBytes } from './reclaimable.js';
 
 /** What a scan came to at one path: facts, or what was thrown there. */
 export type ScanEntry = { readonly facts: DiskFacts } | { readonly path: string; readonly error: unknown };
@@ -255,10 +257,6 @@ function deepDocument({ findings, resizing }: PartitionFacts): { deep?: DeepDocu
   };
 }
 
-/** The smallest safe size: as it was worked out, else as the file system's own numbers suggest. */
-const minimumOf = ({ filesystem, resizing }: PartitionFacts): number | null =>
-  resizing?.minimum?.recommendedBytes ?? filesystem?.minimumBytes ?? null;
-
 function filesystemDocument(partition: PartitionFacts): FilesystemDocument | null {
   const { filesystem } = partition;
   if (filesystem === null) return null;
@@ -291,28 +289,4 @@ function totalsOf(disks: readonly DiskDocument[]): ScanTotals {
     usedBytes: sum(partitions.map((partition) => partition.filesystem?.usedBytes ?? 0)),
     reclaimableBytes: sum(disks.map((disk) => disk.reclaimableBytes)),
   };
-}
-
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
-}
-
-/**
- * Bytes that shrinking every file system to its minimum and cutting the disk behind the last partition could
- * give back: an upper bound, before anything is planned. Nothing is promised of a disk whose layout is not
- * known (damaged, interrupted, without a partition table) or that holds no partition to measure from. A
- * refused disk counts: what stands against it can usually be cleared.
- */
-export function reclaimableBytes(facts: DiskFacts): number {
-  const known = facts.state === 'ready' || facts.state === 'refused';
-  if (!known || facts.table === 'none' || facts.partitions.length === 0) return 0;
-  const inside = facts.partitions.map((partition) => shrinkableBytes(partition, facts.sectorSize));
-  const ends = facts.partitions.map((partition) => partition.startLba + partition.sectorCount);
-  const behind = facts.usable.end - ends.reduce((last, end) => Math.max(last, end));
-  return sum(inside) + Math.max(0, behind) * facts.sectorSize;
-}
-
-function shrinkableBytes(partition: PartitionFacts, sectorSize: number): number {
-  const minimum = minimumOf(partition);
-  return minimum === null ? 0 : Math.max(0, partition.sectorCount * sectorSize - minimum);
 }

@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { deviceError, unsupported } from '../../src/core/errors.js';
 import { lba } from '../../src/core/units.js';
 import { toJson } from '../../src/report/json.js';
-import { reclaimableBytes, scanDocument } from '../../src/report/scan-json.js';
+import { reclaimableBytes } from '../../src/report/reclaimable.js';
+import { scanDocument } from '../../src/report/scan-json.js';
 import { disk, filesystem, HOSTILE, partition, UNSAFE } from './sample.js';
 
 const BOUNDARY = 65536;

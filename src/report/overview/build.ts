@@ -1,3 +1,4 @@
+import { sum } from '../../core/sum.js';
 import type { Advice } from '../../profile/advise.js';
 import { mapOfDocument } from '../disk-map.js';
 import type { MapDisk } from '../map-segments.js';
@@ -54,7 +55,6 @@ export function buildOverview(input: OverviewInput): Overview {
   };
 }
 
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
 const pathOfRow = ({ path }: { readonly path: string }): string => path;
 
 /** Largest first where asked for; equal ones by path, by code unit. */

@@ -2,7 +2,7 @@ import type { RunRecord } from '../../history/types.js';
 import type { Advice, AdviceAction, AdviceFinding } from '../../profile/advise.js';
 import type { Subject } from '../../profile/types.js';
 import type { MapDisk } from '../map-segments.js';
-import type { ReasonDocument, ScanDocument, ScanSort } from '../scan-json.js';
+import type { DatastoreDocument, ReasonDocument, ScanDocument, ScanSort } from '../scan-json.js';
 
 /** What space is worth. */
 export interface Cost {
@@ -60,14 +60,7 @@ export interface VmRow extends Amounts {
 }
 
 /** A file system that holds disks. */
-export interface DatastoreRow {
-  readonly name: string;
-  readonly path: string;
-  readonly type: string | null;
-  readonly capacityBytes: number;
-  readonly usedBytes: number;
-  readonly freeBytes: number;
-  readonly disks: number;
+export interface DatastoreRow extends DatastoreDocument {
   /** Sum of the sizes of its disks: thin ones may promise more than there is. */
   readonly diskBytes: number;
   readonly reclaimableBytes: number;

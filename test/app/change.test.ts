@@ -15,6 +15,8 @@ import { measureNone, type Wish } from '../../src/app/plan.js';
 import { resumeRun } from '../../src/app/resume.js';
 import type { Services } from '../../src/app/services.js';
 import { layoutRequest } from '../../src/plan/types.js';
+import { opaqueDescriptor, writeOpaqueDisk } from '../support/opaque-disk.js';
+import { testServices } from '../support/services.js';
 
 const SECTORS = 8192;
 const ALIGN: Wish = { request: () => layoutRequest({ command: 'align' }), measure: measureNone };
@@ -28,35 +30,12 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'vmreclaim-change-'));
   disk = join(folder, 'x.vmdk');
   flat = join(folder, 'x-flat.vmdk');
-  const bytes = Buffer.alloc(SECTORS * 512);
-  bytes.fill('data', 63 * 512, 4063 * 512);
-  bytes.writeUInt8(0xda, 446 + 4);
-  bytes.writeUInt32LE(63, 446 + 8);
-  bytes.writeUInt32LE(4000, 446 + 12);
-  bytes.writeUInt16LE(0xaa55, 510);
-  writeFileSync(flat, bytes);
-  writeFileSync(disk, descriptor('12345678'));
+  writeOpaqueDisk(folder, SECTORS);
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-const descriptor = (cid: string): string =>
-  `# Disk DescriptorFile\nversion=1\nCID=${cid}\nparentCID=ffffffff\ncreateType="vmfs"\n` +
-  `RW ${SECTORS} VMFS "x-flat.vmdk"\n`;
-
-function services(changes: Partial<Services> = {}): Services {
-  return {
-    version: '0',
-    now: Date.now,
-    random: Math.random,
-    peakMemoryBytes: () => 0,
-    signal: new AbortController().signal,
-    confirm: async () => true,
-    onProgress: () => undefined,
-    ...changes,
-  };
-}
-
-const align = (changes: Partial<Services>) => changeDisk(disk, ALIGN, { dryRun: false }, services(changes));
+const align = (changes: Partial<Services>) =>
+  changeDisk(disk, ALIGN, { dryRun: false }, testServices(changes));
 
 describe('while the question waits for its answer', () => {
   const meanwhile: [string, string, () => void][] = [
@@ -68,7 +47,11 @@ describe('while the question waits for its answer', () => {
         writeFileSync(join(`${disk}.lck`, 'M1.lck'), '');
       },
     ],
-    ['the descriptor is changed', 'changed-since-plan', () => writeFileSync(disk, descriptor('23456789'))],
+    [
+      'the descriptor is changed',
+      'changed-since-plan',
+      () => writeFileSync(disk, opaqueDescriptor(SECTORS, '23456789')),
+    ],
     ['a snapshot is taken', 'snapshots', () => writeFileSync(join(folder, 'x-000001-delta.vmdk'), '')],
   ];
   it.each(meanwhile)('%s: nothing is changed', async (_, code, change) => {
@@ -87,13 +70,13 @@ describe('a flat file in another folder', () => {
     const outside = mkdtempSync(join(tmpdir(), 'vmreclaim-outside-'));
     try {
       renameSync(flat, join(outside, 'x-flat.vmdk'));
-      writeFileSync(disk, descriptor('12345678').replace('x-flat', `${outside}/x-flat`));
+      writeFileSync(disk, opaqueDescriptor(SECTORS, '12345678').replace('x-flat', `${outside}/x-flat`));
       const stop = new AbortController();
-      const around = services({ signal: stop.signal, onInFlight: () => stop.abort() });
+      const around = testServices({ signal: stop.signal, onInFlight: () => stop.abort() });
       const options = { dryRun: false, allowOutsideExtents: true };
       await expect(changeDisk(disk, ALIGN, options, around)).rejects.toMatchObject({ code: 'stopped' });
-      await expect(resumeRun(disk, {}, services())).rejects.toMatchObject({ code: 'outside-extent' });
-      const { after } = await resumeRun(disk, { allowOutsideExtents: true }, services());
+      await expect(resumeRun(disk, {}, testServices())).rejects.toMatchObject({ code: 'outside-extent' });
+      const { after } = await resumeRun(disk, { allowOutsideExtents: true }, testServices());
       expect(after.partitions).toMatchObject([{ startLba: 128 }]);
     } finally {
       rmSync(outside, { recursive: true });
@@ -107,7 +90,7 @@ describe('a flat file that is longer than its descriptor says', () => {
     const stop = new AbortController();
     const stopped = align({ signal: stop.signal, onInFlight: () => stop.abort() });
     await expect(stopped).rejects.toMatchObject({ family: 'interrupted' });
-    const { after } = await resumeRun(disk, {}, services());
+    const { after } = await resumeRun(disk, {}, testServices());
     expect(after.sizeBytes).toBe(SECTORS * 512);
     expect(after.partitions).toMatchObject([{ startLba: 128 }]);
     expect(readFileSync(disk, 'latin1')).toContain('x-flat.vmdk');

@@ -15,6 +15,7 @@ import type { Wish } from '../../src/app/plan.js';
 import { resumeRun } from '../../src/app/resume.js';
 import type { Services } from '../../src/app/services.js';
 import { layoutRequest } from '../../src/plan/types.js';
+import { testServices } from '../support/services.js';
 
 const MIB = 1 << 20;
 /** A disk of 10 MiB in three files, with one opaque partition of 3.5 MiB that begins at 1 MiB. */
@@ -48,19 +49,6 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
-function services(changes: Partial<Services> = {}): Services {
-  return {
-    version: '0',
-    now: Date.now,
-    random: Math.random,
-    peakMemoryBytes: () => 0,
-    signal: new AbortController().signal,
-    confirm: async () => true,
-    onProgress: () => undefined,
-    ...changes,
-  };
-}
-
 /** Begins to shrink and stops behind a phase: where the disk is to be cut next, unless another is named. */
 async function stopBehind(phase = 'hide the descriptor'): Promise<void> {
   const controller = new AbortController();
@@ -71,7 +59,7 @@ async function stopBehind(phase = 'hide the descriptor'): Promise<void> {
     disk,
     SHRINK,
     { dryRun: false },
-    services({ signal: controller.signal, onProgress }),
+    testServices({ signal: controller.signal, onProgress }),
   );
   await expect(run).rejects.toMatchObject({ family: 'interrupted' });
   expect(existsSync(disk)).toBe(false);
@@ -91,7 +79,7 @@ function expectCut(): void {
 
 describe('a split disk that is cut', () => {
   it('loses the files behind its new end', async () => {
-    await changeDisk(disk, SHRINK, { dryRun: false }, services());
+    await changeDisk(disk, SHRINK, { dryRun: false }, testServices());
     expectCut();
   });
 
@@ -102,7 +90,7 @@ describe('a split disk that is cut', () => {
   ])('is resumed when it was interrupted %s was cut', async (_, sizes) => {
     await stopBehind();
     for (const [index, size] of sizes.entries()) truncateSync(fileOf(index), size * MIB);
-    await resumeRun(disk, {}, services());
+    await resumeRun(disk, {}, testServices());
     expectCut();
   });
 
@@ -110,14 +98,14 @@ describe('a split disk that is cut', () => {
     await stopBehind('adapt the descriptor');
     expect(readFileSync(`${disk}.hidden-by-vmreclaim`, 'latin1')).not.toContain('x-f003');
     expect(existsSync(fileOf(2))).toBe(true);
-    await resumeRun(disk, {}, services());
+    await resumeRun(disk, {}, testServices());
     expectCut();
   });
 
   it('is a conflict when somebody else has cut a file', async () => {
     await stopBehind();
     truncateSync(fileOf(1), 2 * MIB);
-    await expect(resumeRun(disk, {}, services())).rejects.toMatchObject({
+    await expect(resumeRun(disk, {}, testServices())).rejects.toMatchObject({
       family: 'conflict',
       code: 'extent-size',
     });

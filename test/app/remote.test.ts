@@ -19,6 +19,8 @@ import type { RemoteOptions } from '../../src/backends/registry.js';
 import { layoutRequest } from '../../src/plan/types.js';
 import { errorDocument } from '../../src/report/error.js';
 import { judge, run } from '../support/judges.js';
+import { writeOpaqueDisk } from '../support/opaque-disk.js';
+import { testServices } from '../support/services.js';
 import { Sshd } from '../support/sshd.js';
 
 const SECTORS = 8192;
@@ -31,31 +33,13 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a change over SFTP', () => {
   beforeEach(async () => {
     server = await Sshd.start();
     folder = mkdtempSync(join(server.folder, 'files-'));
-    const bytes = Buffer.alloc(SECTORS * 512);
-    bytes.fill('data', 63 * 512, 4063 * 512);
-    bytes.writeUInt8(0xda, 446 + 4);
-    bytes.writeUInt32LE(63, 446 + 8);
-    bytes.writeUInt32LE(4000, 446 + 12);
-    bytes.writeUInt16LE(0xaa55, 510);
-    writeFileSync(join(folder, 'x-flat.vmdk'), bytes);
-    const head = '# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="vmfs"\n';
-    writeFileSync(join(folder, 'x.vmdk'), `${head}RW ${SECTORS} VMFS "x-flat.vmdk"\n`);
+    writeOpaqueDisk(folder, SECTORS);
   });
   afterEach(() => server.remove());
 
-  const services = (changes: Partial<Services>): Services => ({
-    version: '0',
-    now: Date.now,
-    random: Math.random,
-    peakMemoryBytes: () => 0,
-    signal: new AbortController().signal,
-    confirm: async () => true,
-    onProgress: () => undefined,
-    ...changes,
-  });
   const url = (): string => server.url(join(folder, 'x.vmdk'));
   const align = (changes: Partial<Services>, remote: RemoteOptions): Promise<Outcome> =>
-    changeDisk(url(), ALIGN, { dryRun: false, remote }, services(changes));
+    changeDisk(url(), ALIGN, { dryRun: false, remote }, testServices(changes));
 
   function expectMoved(): void {
     const bytes = readFileSync(join(folder, 'x-flat.vmdk'));
@@ -90,7 +74,7 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a change over SFTP', () => {
     };
     const error = await align({ signal: stop.signal, onInFlight: look }, remote).catch((failure) => failure);
     expect(error).toMatchObject({ family: 'interrupted' });
-    const outcome = await resumeRun(url(), { remote }, services({}));
+    const outcome = await resumeRun(url(), { remote }, testServices({}));
     texts.push(JSON.stringify(errorDocument(error)), JSON.stringify(runResult(outcome, 'resume')));
     // The run was in force when the files were looked at.
     expect(texts.join()).toContain('journalElsewhere');
@@ -126,7 +110,7 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a change over SFTP', () => {
     expect(readdirSync(folder)).toContain('x.vmdk.vmreclaim');
     writeFileSync(keys, allowed);
     // The store of this process has no connection any more: the first attempt finds out.
-    const { status } = await resumeRun(url(), { remote }, services({}));
+    const { status } = await resumeRun(url(), { remote }, testServices({}));
     expect(status).toBe('done');
     expectMoved();
   });

@@ -11,7 +11,7 @@ import { SCENARIOS, type Scenario } from './scenarios.js';
 /** How many processes are killed in all; scripts/campaign.sh asks for more. */
 const KILLS = Number(process.env.VMRECLAIM_KILLS ?? 12);
 /** How many scenarios, chosen anew each time; the campaign takes all. */
-const SCENARIO_COUNT = Number(process.env.VMRECLAIM_SCENARIOS ?? 6);
+const SCENARIO_COUNT = Number(process.env.VMRECLAIM_SCENARIOS ?? 4);
 const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
 /** In one go through a disk: the run itself and some of its resumes. */
 const MAX_KILLS_PER_DISK = 4;

@@ -9,7 +9,7 @@ import { Places } from '../../src/boot/places.js';
 import type { BootEdits, BootInput } from '../../src/boot/types.js';
 import { moveMountedDevices, readMountedDevices } from '../../src/boot/windows/mounted-devices.js';
 import { OffsetMap } from '../../src/boot/windows/offset-map.js';
-import { moveReagent } from '../../src/boot/windows/reagent.js';
+import { moveReagent, reagentOffsets } from '../../src/boot/windows/reagent.js';
 import { isFamily } from '../../src/core/errors.js';
 import { Hive } from '../../src/formats/regf/index.js';
 import {
@@ -19,6 +19,7 @@ import {
   judgedValue,
   mountedVolume,
   ramdiskElement,
+  shareData,
   type TestKey,
   volumeName,
 } from '../support/hives.js';
@@ -153,6 +154,33 @@ describe('MountedDevices', () => {
     expect(edit.warnings.map(({ code }) => code)).toEqual(['stale-mounted-device', 'volume-name-taken']);
     expect(edit.patches).toHaveLength(1);
   });
+
+  it('renames no volume to the name of one that has to keep its own', async () => {
+    // 1 follows 2, 2 follows 3, and the new name of 3 is taken by a volume that is gone.
+    const lbas = [2048, 4096, 8192, 16384];
+    const names = lbas.map((lba) => volumeName(SIGNATURE, lba * SECTOR));
+    const values = names.map((name, index) => ({ ...letter('', lbas[index] ?? 0), name }));
+    const bytes = buildHive(system(values));
+    const devices = await readMountedDevices(await Hive.open(bytesReader(bytes)));
+    const volume = bytesReader(new Uint8Array(SECTOR));
+    const input = bootInput(
+      [1, 2, 3].map((number) => {
+        const [from = 0, to = 0] = lbas.slice(number - 1);
+        return { number, filesystem: 'ntfs', volume, from, to };
+      }),
+    );
+    const edit = moveMountedDevices(devices ?? { values: [] }, new OffsetMap(SIGNATURE, new Places(input)));
+    expect(edit.warnings.map(({ code }) => code)).toEqual([
+      'volume-name-taken',
+      'volume-name-taken',
+      'volume-name-taken',
+      'stale-mounted-device',
+    ]);
+    for (const patch of edit.patches) bytes.set(patch.bytes, patch.at);
+    const hive = await Hive.open(bytesReader(bytes));
+    const now = await hive.values((await hive.find('MountedDevices')) ?? (await hive.root()));
+    expect(now.map(({ name }) => name)).toEqual(names);
+  });
 });
 
 describe('ReAgent.xml', () => {
@@ -185,6 +213,19 @@ describe('ReAgent.xml', () => {
     const tight = Buffer.from(location(32256));
     expect(moveReagent(tight, disk, map(1048576))).toBeUndefined();
     expect(move(file(location(32256, 7)), 65536)).toBe(file(location(32256, 7)).toString());
+  });
+
+  it('is read with either kind of quotation marks', () => {
+    const bytes = Buffer.from(file(location(32256)).toString().replaceAll('"', "'").replaceAll("='", " = '"));
+    expect(move(bytes, 65536)).toBe(bytes.toString().replace("'32256'", "'65536'"));
+  });
+
+  it('that cannot be read is no reason to say nothing', () => {
+    const wide = Buffer.from(`\ufeff${file(location(32256))}`, 'utf16le');
+    const hexadecimal = Buffer.from(file(location(32256)).toString().replace('32256', '0x7e00'));
+    for (const bytes of [wide, hexadecimal, Buffer.alloc(0)]) {
+      expect(() => reagentOffsets(bytes, disk)).toThrow(expect.objectContaining({ code: 'reagent-form' }));
+    }
   });
 
   it('is found by the GUID of a GPT disk', () => {
@@ -280,6 +321,29 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'ntfsfix', 'hivexsh'))(
         join(folder, 'xml'),
       );
       expect(readFileSync(xml, 'utf8')).toContain(`offset="${to}"`);
+    });
+
+    it('patches a hive once that has several names, and values that are stored in one place', async () => {
+      const bytes = buildHive(system([letter('C:', C), letter('S:', C)]));
+      const path = ntfsWith(folder, 'linked', {
+        'Windows/System32/config/SYSTEM': shareData(bytes, '\\DosDevices\\C:', '\\DosDevices\\S:'),
+        'WINNT/system32/config/system': 'Windows/System32/config/SYSTEM',
+        'Boot/BCD': buildHive(store([[element('11000001', deviceElement(SIGNATURE, C * SECTOR))]])),
+        'EFI/Microsoft/Boot/BCD': 'Boot/BCD',
+      });
+      const linked = partition(1, path, C, R);
+      const edits = await bootEdits(bootInput([linked]), nothing);
+      expect(edits.fixups.map(({ kind }) => kind)).toEqual(['mounted-devices', 'bcd']);
+      expect(edits.writes).toHaveLength(2);
+      const volume = applied(linked, edits);
+      const hive = extractFile(volume, 'WINNT/system32/config/system', join(folder, 'linked-SYSTEM'));
+      for (const name of ['C:', 'S:']) {
+        const now = judgedValue(hive, ['MountedDevices'], `\\DosDevices\\${name}`);
+        expect(now).toEqual(Buffer.from(mountedVolume(SIGNATURE, R * SECTOR)));
+      }
+      const bcd = extractFile(volume, 'EFI/Microsoft/Boot/BCD', join(folder, 'linked-BCD'));
+      const keys = ['Objects', '{00000000-1111-2222-3333-444444444444}', 'Elements', '11000001'];
+      expect(judgedValue(bcd, keys, 'Element')).toEqual(Buffer.from(deviceElement(SIGNATURE, R * SECTOR)));
     });
 
     it('changes nothing when nothing moves, and nothing by GUID', async () => {

@@ -225,3 +225,11 @@ export function differences(a: string | Uint8Array, b: string | Uint8Array): num
   for (let at = 0; at < left.length; at++) if (left[at] !== right[at]) found.push(at);
   return found;
 }
+
+/** The hive with the data of one value stored where that of another is. */
+export function shareData(hive: Uint8Array, from: string, to: string): Uint8Array {
+  const bytes = Buffer.from(hive);
+  const cellOf = (name: string): number => bytes.indexOf(Buffer.from(name, 'latin1')) - 0x14;
+  bytes.copy(bytes, cellOf(to) + 8, cellOf(from) + 8, cellOf(from) + 12);
+  return bytes;
+}

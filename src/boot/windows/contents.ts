@@ -1,4 +1,4 @@
-import { refused, type VmreclaimError } from '../../core/errors.js';
+import { refused, unsupported, type VmreclaimError } from '../../core/errors.js';
 import { Hive } from '../../formats/regf/index.js';
 import type { FilePatch, VolumeFile } from '../../formats/volume-file.js';
 import type { Places } from '../places.js';
@@ -51,10 +51,13 @@ export async function readStore(file: VolumeFile, places: Places): Promise<Conte
   };
 }
 
-/** Locations in ReAgent.xml; undefined for what is too long to be one. Throws Unsupported. */
+/** Locations in ReAgent.xml. Throws Unsupported, also for what is too long to be one. */
 export async function readReagent(file: VolumeFile, places: Places): Promise<Content | undefined> {
   const { table, diskId, sectorSize } = places.input;
-  if (table === 'none' || diskId === null || file.sizeBytes > REAGENT_BYTES_MAX) return undefined;
+  if (table === 'none' || diskId === null) return undefined;
+  if (file.sizeBytes > REAGENT_BYTES_MAX) {
+    throw unsupported('reagent-form', `it is longer than ${REAGENT_BYTES_MAX} bytes`);
+  }
   const disk = { table, id: diskId };
   const before = await file.readAt(0, file.sizeBytes);
   const to = (offset: bigint): bigint | undefined => {

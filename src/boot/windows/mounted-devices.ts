@@ -88,16 +88,17 @@ export function moveMountedDevices({ values }: MountedDevices, map: OffsetMap): 
   const patches: FilePatch[] = [];
   const letters: string[] = [];
   const warnings: Reason[] = [];
-  const names = newNames(values, map);
+  const wanted = newNames(values, map);
+  const free = freeNames(values, wanted);
   let others = 0;
   for (const [index, { value, data, place }] of values.entries()) {
     const to = place === null ? undefined : map.get(place);
     if (to !== undefined && data !== null) patches.push(...patchData(value, withOffset(data, to)));
-    const name = names[index];
-    const isTaken = name !== undefined && countOf(names, values, name) > 1;
-    if (name !== undefined && isTaken) warnings.push(nameTaken(value.name, name));
-    if (name !== undefined && !isTaken) patches.push(patchName(value, name));
-    if (to === undefined && name === undefined) {
+    const name = free[index];
+    const want = wanted[index];
+    if (name !== undefined) patches.push(patchName(value, name));
+    else if (want !== undefined) warnings.push(nameTaken(value.name, want));
+    if (to === undefined && want === undefined) {
       if (place !== null && map.isTarget(place)) warnings.push(staleValue(value.name));
       continue;
     }
@@ -115,14 +116,26 @@ function newNames(values: readonly MountedVolume[], map: OffsetMap): (string | u
   });
 }
 
-/** How many values will have that name. */
-function countOf(
-  names: readonly (string | undefined)[],
+/**
+ * The new names that no other value has or gets. A value that has to keep its name stands in the way of the one that
+ * would have followed it to that name, and so on.
+ */
+function freeNames(
   values: readonly MountedVolume[],
-  name: string,
-): number {
-  const same = (other: string): boolean => other.toUpperCase() === name.toUpperCase();
-  return values.filter(({ value }, index) => same(names[index] ?? value.name)).length;
+  wanted: readonly (string | undefined)[],
+): (string | undefined)[] {
+  let names = [...wanted];
+  for (;;) {
+    const counts = new Map<string, number>();
+    for (const [index, { value }] of values.entries()) {
+      const name = (names[index] ?? value.name).toUpperCase();
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+    const isTaken = (name: string): boolean => (counts.get(name.toUpperCase()) ?? 0) > 1;
+    const rest = names.map((name) => (name === undefined || isTaken(name) ? undefined : name));
+    if (rest.every((name, index) => name === names[index])) return rest;
+    names = rest;
+  }
 }
 
 function withOffset(data: Uint8Array, offset: bigint): Uint8Array {
@@ -133,7 +146,7 @@ function withOffset(data: Uint8Array, offset: bigint): Uint8Array {
 
 const nameTaken = (old: string, name: string): Reason => ({
   code: 'volume-name-taken',
-  message: `MountedDevices already has a value ${name} for a volume that is gone: ${old} keeps its name`,
+  message: `MountedDevices has another value by the name ${name}, left over from a volume that is gone: ${old} keeps its name`,
   hint: 'run `mountvol /R` in the guest to drop what is left of old volumes',
 });
 

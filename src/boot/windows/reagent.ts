@@ -1,12 +1,15 @@
 import { fromByteString, toByteString } from '../../codec/lines.js';
-import type { Reason } from '../../core/errors.js';
+import { type Reason, unsupported } from '../../core/errors.js';
 
 /** Of ReAgent.xml; it has two KiB. */
 export const REAGENT_BYTES_MAX = 64 * 1024;
 
+/** Root element of every ReAgent.xml. */
+const ROOT = /<WindowsRE\b/;
 /** An element that says where an image is: id (signature of an MBR disk), offset of the partition, guid (of a GPT). */
 const LOCATION = /<\w*Location\b[^<>]*>/g;
-const ATTRIBUTE = (name: string) => new RegExp(`(\\s${name}=")([^"<>]*)(")`);
+/** Either kind of quotation marks, as XML has it. */
+const ATTRIBUTE = (name: string) => new RegExp(`(\\s${name}\\s*=\\s*(["']))([^"'<>]*)(\\2)`);
 /** White space between elements, which means nothing. */
 const GAP = />(\s+)</g;
 
@@ -17,22 +20,28 @@ export interface ReagentDisk {
   readonly id: string;
 }
 
-/** Old places that the file names, of that disk. */
+/** Old places that the file names, of that disk. Throws Unsupported for a text this program cannot read. */
 export function reagentOffsets(file: Uint8Array, disk: ReagentDisk): bigint[] {
-  return (toByteString(file).match(LOCATION) ?? []).flatMap((element) => {
+  const text = toByteString(file);
+  // Among them UTF-16, which Windows reads as well: letters lie two bytes apart then.
+  if (!ROOT.test(text))
+    throw unsupported('reagent-form', 'it is no text with an element WindowsRE, in UTF-8');
+  return (text.match(LOCATION) ?? []).flatMap((element) => {
     const offset = offsetIn(element, disk);
     return offset === undefined ? [] : [offset];
   });
 }
 
-/** The offset an element names, if it names that disk. */
+/** The offset an element names, if it names that disk; 0 stands for none. Throws Unsupported. */
 function offsetIn(element: string, { table, id }: ReagentDisk): bigint | undefined {
-  const text = (name: string): string => ATTRIBUTE(name).exec(element)?.[2] ?? '';
+  const text = (name: string): string => ATTRIBUTE(name).exec(element)?.[3] ?? '';
   const isOurs =
     table === 'mbr'
       ? text('id') === Number.parseInt(id, 16).toString()
       : text('guid').replace(/[{}]/g, '').toLowerCase() === id.toLowerCase();
-  return isOurs && /^[1-9]\d{0,18}$/.test(text('offset')) ? BigInt(text('offset')) : undefined;
+  if (!isOurs || ['', '0'].includes(text('offset'))) return undefined;
+  if (/^[1-9]\d{0,18}$/.test(text('offset'))) return BigInt(text('offset'));
+  throw unsupported('reagent-form', 'it names an offset on this disk that is no decimal number');
 }
 
 /**
@@ -50,7 +59,7 @@ export function moveReagent(
     const to = offset === undefined ? undefined : map(offset);
     if (offset === undefined || to === undefined) return element;
     const padding = ' '.repeat(Math.max(0, `${offset}`.length - `${to}`.length));
-    return element.replace(ATTRIBUTE('offset'), (_, start: string, __, end: string) => {
+    return element.replace(ATTRIBUTE('offset'), (_, start: string, __, ___, end: string) => {
       return `${start}${to}${end}${padding}`;
     });
   });

@@ -2,6 +2,7 @@ import type { Reason } from '../core/errors.js';
 import { finderOf, isOfTheDisk } from './files.js';
 import { configWarnings } from './linux/config.js';
 import { loaderSites } from './linux/loaders.js';
+import { eachByteOnce, type SiteWrite } from './own-writes.js';
 import { hasMoved, hasNewSize, Places } from './places.js';
 import { type Changes, isConcerned, noteOf, skippedWarning, standsAgainst } from './reference.js';
 import type {
@@ -54,7 +55,7 @@ export async function bootEdits(input: BootInput, skip: ReadonlySet<string>): Pr
   const changes = changesOf(input);
   if (changes.moved.length + changes.resized.length === 0) return { writes: [], fixups: [], warnings: [] };
   const places = new Places(input);
-  const writes: BootWrite[] = [];
+  const writes: SiteWrite[] = [];
   const fixups: BootNote[] = [];
   const warnings: Reason[] = [];
   for (const site of await findBootSites(input)) {
@@ -67,12 +68,18 @@ export async function bootEdits(input: BootInput, skip: ReadonlySet<string>): Pr
       continue;
     }
     const edit = await editOf(site);
-    writes.push(...edit.writes.map((write) => placed(places, site, write)));
+    writes.push(...edit.writes.map((write) => ({ site, write: placed(places, site, write) })));
     fixups.push(noteOf(site, edit.message));
     warnings.push(...(edit.warnings ?? []));
   }
   if (changes.moved.length > 0) warnings.push(...(await positionWarnings(input)));
-  return { writes, fixups, warnings };
+  return { writes: eachByteOnce(writes), fixups: withoutRepeats(fixups), warnings: withoutRepeats(warnings) };
+}
+
+/** A file that is found by two paths is spoken of once. */
+function withoutRepeats<T>(list: readonly T[]): T[] {
+  const seen = new Map(list.map((item) => [JSON.stringify(item), item]));
+  return [...seen.values()];
 }
 
 function changesOf({ partitions }: BootInput): Changes {

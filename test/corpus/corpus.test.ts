@@ -4,6 +4,7 @@ import { basename, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { judged, refusedBy } from '../oracle/judged.js';
 import { expectCli } from '../support/cli.js';
+import { corpusDisk } from '../support/corpus-disks.js';
 import { cutOut, type Guest } from '../support/guests.js';
 import { corpus, rootJudge, run } from '../support/judges.js';
 import { hashFile, listVolume } from '../support/mounts.js';
@@ -18,25 +19,11 @@ afterAll(() => bench.remove());
 
 type Disk = Pick<Guest, 'folder' | 'disk'>;
 
-/** Unpacks one disk of the corpus into a folder of its own; zeros become holes again. */
+/** One disk of the corpus in a folder of its own; holes stay holes. */
 function unpack(name: string, archive: string): Disk {
   const folder = bench.newFolder();
-  const [from, disk] = [join(FILES ?? '', archive), join(folder, name)];
-  if (archive.endsWith('.tgz')) {
-    run('tar', ['-xzSf', from, '-C', folder]);
-    const [only] = run('ls', [folder]).trim().split('\n');
-    run('mv', [join(folder, only ?? ''), disk]);
-  } else {
-    run('bash', [
-      '-euo',
-      'pipefail',
-      '-c',
-      'gzip -dc "$1" | cp --sparse=always /dev/stdin "$2"',
-      'unpack',
-      from,
-      disk,
-    ]);
-  }
+  const disk = join(folder, name);
+  run('cp', ['--sparse=always', corpusDisk(archive), disk]);
   return { folder, disk };
 }
 

@@ -4,6 +4,8 @@ import { checkDeep } from '../../../../src/formats/ntfs/resize/check-deep.js';
 import { enlargeNtfs } from '../../../../src/formats/ntfs/resize/enlarge.js';
 import { minimumNtfsSize } from '../../../../src/formats/ntfs/resize/minimum.js';
 import { shrinkNtfs } from '../../../../src/formats/ntfs/resize/shrink.js';
+import { corpusDisk } from '../../../support/corpus-disks.js';
+import { cutOut } from '../../../support/guests.js';
 import { corpus, rootJudge, run } from '../../../support/judges.js';
 import { codeOf, Scratch, VolumeFile } from '../volumes.js';
 import { applyStep, collect, copySparse, hashTree, judgeVolume, trim } from './harness.js';
@@ -13,9 +15,6 @@ const scratch = new Scratch();
 afterAll(() => scratch.remove());
 
 const MOUNTS = rootJudge('ntfs-3g', 'ntfsresize', 'ntfsfix', 'ntfs-3g.probe');
-const UNPACK = `gunzip -c "$1" | dd iflag=fullblock bs=64k conv=sparse of="$2.disk" status=none
-  dd if="$2.disk" of="$2" bs=512 skip="$3" count="$4" conv=sparse status=none; rm "$2.disk"`;
-
 describe.skipIf(folder === undefined || !MOUNTS)(
   'volumes that Windows made, to their minimum and back',
   () => {
@@ -28,7 +27,7 @@ describe.skipIf(folder === undefined || !MOUNTS)(
       '%s',
       async (name, start, count) => {
         const path = scratch.path(name);
-        run('bash', ['-euc', UNPACK, 'unpack', `${folder}ntfs/${name}.gz`, path, `${start}`, `${count}`]);
+        cutOut(corpusDisk(`ntfs/${name}.gz`), start, count, path);
         const before = hashTree(scratch, path);
         const target = copySparse(path, scratch.path('target'));
         const volume = new VolumeFile(path);
@@ -58,8 +57,8 @@ describe.skipIf(folder === undefined || !MOUNTS)(
     );
 
     it('shadow copies: refused, and dropped with consent', async () => {
-      run('tar', ['xzSf', `${folder}ntfs/win10-64gib-two-shadow-copies.tgz`, '-C', scratch.folder]);
-      const volume = new VolumeFile(scratch.path('ntfs.raw'), MIB, 64 * 1024 * MIB - 2 * MIB);
+      const disk = corpusDisk('ntfs/win10-64gib-two-shadow-copies.tgz');
+      const volume = new VolumeFile(disk, MIB, 64 * 1024 * MIB - 2 * MIB);
       const newSizeBytes = 2048 * MIB;
       expect(await codeOf(shrinkNtfs(volume, { newSizeBytes }))).toBe('ntfs-shadow-copies');
       const resize = await shrinkNtfs(volume, { newSizeBytes, dropShadowCopies: true });

@@ -2,7 +2,7 @@ import { Overlay, type OverlayOptions } from './overlay.js';
 import type { BlockDevice } from './types.js';
 
 /** Layers share what an overlay may keep in memory. */
-const LAYER_MEMORY_BYTES = 4 * 1024 * 1024;
+const LAYER_MEMORY_BYTES = 2 * 1024 * 1024;
 
 /**
  * A disk as it will be: the phases that were compiled so far are applied to `top`, an overlay. What comes later in a

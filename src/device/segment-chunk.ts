@@ -1,4 +1,5 @@
 import { internalError } from '../core/errors.js';
+import { Uint48Column } from './uint48-column.js';
 
 /** Where the bytes of a segment come from. `source` is an offset there. */
 export const SegmentKind = {
@@ -25,17 +26,24 @@ export const segmentEnd = (segment: Segment): number => segment.at + segment.len
 
 /** Segments of one chunk: small enough that an insertion in the middle moves little. */
 export const CHUNK_CAPACITY = 512;
+/** Room that a chunk takes at a time: chunks are split in halves, and what they do not need yet would be a third of all. */
+const ROOM_STEP = 64;
+
+interface Columns {
+  readonly capacity: number;
+  readonly starts: Uint48Column;
+  readonly lengths: Uint48Column;
+  readonly sources: Uint48Column;
+  readonly kinds: Uint8Array;
+}
 
 /**
- * A run of sorted segments, stored in columns: 25 bytes a segment instead of an object of 80. A rehearsal of
+ * A run of sorted segments, stored in columns: 19 bytes a segment instead of an object of 80. A rehearsal of
  * a fragmented volume holds hundreds of thousands.
  */
 export class SegmentChunk {
   count = 0;
-  private readonly starts = new Float64Array(CHUNK_CAPACITY);
-  private readonly lengths = new Float64Array(CHUNK_CAPACITY);
-  private readonly sources = new Float64Array(CHUNK_CAPACITY);
-  private readonly kinds = new Uint8Array(CHUNK_CAPACITY);
+  private columns: Columns = makeColumns(ROOM_STEP);
 
   get full(): boolean {
     return this.count === CHUNK_CAPACITY;
@@ -47,19 +55,21 @@ export class SegmentChunk {
   }
 
   get(index: number): Segment {
+    const { starts, lengths, sources, kinds } = this.columns;
     return {
-      at: cell(this.starts, index),
-      length: cell(this.lengths, index),
-      kind: cell(this.kinds, index) as SegmentKind,
-      source: cell(this.sources, index),
+      at: starts.get(index),
+      length: lengths.get(index),
+      kind: (kinds[index] ?? SegmentKind.base) as SegmentKind,
+      source: sources.get(index),
     };
   }
 
   set(index: number, segment: Segment): void {
-    this.starts[index] = segment.at;
-    this.lengths[index] = segment.length;
-    this.sources[index] = segment.source;
-    this.kinds[index] = segment.kind;
+    const { starts, lengths, sources, kinds } = this.columns;
+    starts.set(index, segment.at);
+    lengths.set(index, segment.length);
+    sources.set(index, segment.source);
+    kinds[index] = segment.kind;
   }
 
   /** Index of the first segment that ends behind the offset; count when none does. */
@@ -76,14 +86,17 @@ export class SegmentChunk {
 
   insert(index: number, segment: Segment): void {
     if (this.full) throw internalError('segment-list', 'segment inserted into a full chunk');
-    for (const column of this.columns()) column.copyWithin(index + 1, index, this.count);
+    if (this.count === this.columns.capacity) {
+      this.columns = partOf(this.columns, 0, this.count, this.count + ROOM_STEP);
+    }
+    this.shift(index + 1, index, this.count);
     this.count++;
     this.set(index, segment);
   }
 
   /** Removes the segments first to end - 1. */
   remove(first: number, end: number): void {
-    for (const column of this.columns()) column.copyWithin(first, end, this.count);
+    this.shift(first, end, this.count);
     this.count -= end - first;
   }
 
@@ -91,26 +104,39 @@ export class SegmentChunk {
   split(): SegmentChunk {
     const upper = new SegmentChunk();
     const half = this.count >>> 1;
-    upper.starts.set(this.starts.subarray(half, this.count));
-    upper.lengths.set(this.lengths.subarray(half, this.count));
-    upper.sources.set(this.sources.subarray(half, this.count));
-    upper.kinds.set(this.kinds.subarray(half, this.count));
     upper.count = this.count - half;
+    upper.columns = partOf(this.columns, half, this.count, upper.count + ROOM_STEP);
+    this.columns = partOf(this.columns, 0, half, half + ROOM_STEP);
     this.count = half;
     return upper;
   }
 
   private endOf(index: number): number {
-    return cell(this.starts, index) + cell(this.lengths, index);
+    return this.columns.starts.get(index) + this.columns.lengths.get(index);
   }
 
-  private columns(): readonly (Float64Array | Uint8Array)[] {
-    return [this.starts, this.lengths, this.sources, this.kinds];
+  private shift(target: number, first: number, end: number): void {
+    const { starts, lengths, sources, kinds } = this.columns;
+    for (const column of [starts, lengths, sources, kinds]) column.copyWithin(target, first, end);
   }
 }
 
-function cell(column: Float64Array | Uint8Array, index: number): number {
-  const value = column[index];
-  if (value === undefined) throw internalError('segment-list', `segment ${index} of a chunk does not exist`);
-  return value;
+function makeColumns(capacity: number): Columns {
+  return {
+    capacity,
+    starts: new Uint48Column(capacity),
+    lengths: new Uint48Column(capacity),
+    sources: new Uint48Column(capacity),
+    kinds: new Uint8Array(capacity),
+  };
+}
+
+/** Columns with the segments from `first` to `end` of others, and this much room. */
+function partOf(columns: Columns, first: number, end: number, room: number): Columns {
+  const part = makeColumns(Math.min(room, CHUNK_CAPACITY));
+  part.starts.take(columns.starts, first, end);
+  part.lengths.take(columns.lengths, first, end);
+  part.sources.take(columns.sources, first, end);
+  part.kinds.set(columns.kinds.subarray(first, end));
+  return part;
 }

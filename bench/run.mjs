@@ -1,5 +1,5 @@
 // Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
-// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree, openssh-server. Usage: npm run bench [-- NAME...]; NAME: align full shrink zero scan scale report huge records sftp
+// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree, openssh-server. Usage: npm run bench [-- NAME...]; NAME: align full shrink ext zero scan scale report huge records sftp
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -100,6 +100,28 @@ function benchShrink() {
   spawnSync('cp', ['--sparse=always', original, join(folder, 'disk-flat.vmdk')]);
   const { stderr } = vmreclaim('shrink', disk, '--size', '1=1200M', '-y', '--progress', 'json');
   row('  of which', stagesOf(stderr), '-', 'reported', '');
+  rmSync(original);
+}
+
+/** ext4 by the same resize2fs, once behind overlay, rehearsal and journal, once straight on the partition. */
+function benchExt() {
+  const original = join(folder, 'ext.img');
+  noisyExt4(original, { sizeMib: RACE_MIB, usedMib: 600, noiseMib: 1200, folder });
+  const shrink = (target) => vmreclaim('shrink', target, '--size', '1=1100M', '-y', '--quiet');
+  const peer = (flat) =>
+    withLoop(flat, 2048, (loop) =>
+      measure('sh', ['-c', 'e2fsck -fp "$1" && resize2fs "$1" 1100M && sync "$1"', 'sh', loop], {
+        anyExit: true,
+      }),
+    );
+  race(
+    'shrink 3 GiB ext4 to 1.1 GiB',
+    original,
+    'e2fsck, resize2fs on a loop device',
+    peer,
+    'reported',
+    shrink,
+  );
   rmSync(original);
 }
 
@@ -275,6 +297,7 @@ const ALL = {
   align: benchAlign,
   full: benchFull,
   shrink: benchShrink,
+  ext: benchExt,
   zero: benchZero,
   scan: benchScan,
   scale: benchScale,

@@ -1,10 +1,18 @@
 import type { Reason } from '../core/errors.js';
+import type { ByteRange } from '../core/range.js';
 import { finderOf, isOfTheDisk } from './files.js';
-import { configWarnings } from './linux/config.js';
+import { type ConfigFindings, readConfigs } from './linux/config.js';
 import { loaderSites } from './linux/loaders.js';
 import { eachByteOnce, type SiteWrite } from './own-writes.js';
 import { hasMoved, hasNewSize, Places } from './places.js';
-import { type Changes, isConcerned, noteOf, skippedWarning, standsAgainst } from './reference.js';
+import {
+  type Changes,
+  checkOutside,
+  isConcerned,
+  noteOf,
+  skippedWarning,
+  standsAgainst,
+} from './reference.js';
 import type {
   BootEdits,
   BootInput,
@@ -58,7 +66,9 @@ export async function bootEdits(input: BootInput, skip: ReadonlySet<string>): Pr
   const writes: SiteWrite[] = [];
   const fixups: BootNote[] = [];
   const warnings: Reason[] = [];
+  const newPlaces = newPlacesOf(input);
   for (const site of await findBootSites(input)) {
+    if (!skip.has(site.kind)) checkOutside(site, newPlaces);
     if (!isConcerned(site, changes)) {
       if (site.safe !== null) fixups.push(noteOf(site, site.safe));
       continue;
@@ -69,10 +79,12 @@ export async function bootEdits(input: BootInput, skip: ReadonlySet<string>): Pr
     }
     const edit = await editOf(site);
     writes.push(...edit.writes.map((write) => ({ site, write: placed(places, site, write) })));
-    fixups.push(noteOf(site, edit.message));
+    if (edit.message !== null) fixups.push(noteOf(site, edit.message));
     warnings.push(...(edit.warnings ?? []));
   }
-  if (changes.moved.length > 0) warnings.push(...(await positionWarnings(input)));
+  const found = await positionsInFiles(input, changes);
+  fixups.push(...found.notes);
+  warnings.push(...found.warnings);
   return { writes: eachByteOnce(writes), fixups: withoutRepeats(fixups), warnings: withoutRepeats(warnings) };
 }
 
@@ -81,6 +93,15 @@ function withoutRepeats<T>(list: readonly T[]): T[] {
   const seen = new Map(list.map((item) => [JSON.stringify(item), item]));
   return [...seen.values()];
 }
+
+/** Where partitions will be that move or change their size, as bytes of the disk. */
+const newPlacesOf = ({ partitions, sectorSize }: BootInput): ByteRange[] =>
+  partitions
+    .filter((each) => !each.isExtended && (hasMoved(each) || hasNewSize(each)))
+    .map(({ newStartLba, newSectorCount }) => ({
+      at: newStartLba * sectorSize,
+      length: newSectorCount * sectorSize,
+    }));
 
 function changesOf({ partitions }: BootInput): Changes {
   const volumes = partitions.filter(({ isExtended }) => !isExtended);
@@ -107,21 +128,26 @@ function placed(places: Places, site: BootSite, write: SiteEdit['writes'][number
 }
 
 /** What a person has to look at: nothing here can be changed from outside the guest. */
-async function positionWarnings(input: BootInput): Promise<Reason[]> {
+async function positionsInFiles(input: BootInput, { moved, resized }: Changes): Promise<ConfigFindings> {
+  const notes: BootNote[] = [];
   const warnings: Reason[] = [];
   for (const partition of input.partitions) {
     const { filesystem, after, number } = partition;
     if (partition.type === EFI_SYSTEM && hasMoved(partition)) warnings.push(efiMoves(number));
-    if (filesystem === 'bitlocker' && input.table === 'mbr') warnings.push(unreadable(number));
+    if (filesystem === 'bitlocker' && input.table === 'mbr' && moved.length > 0)
+      warnings.push(unreadable(number));
     if (filesystem?.startsWith('ext') !== true) continue;
     try {
       const finder = await finderOf(filesystem, after);
-      if (finder !== null) warnings.push(...(await configWarnings(finder, number)));
+      const how = { moves: moved.length > 0, isResized: resized.includes(number) };
+      const found = finder === null ? undefined : await readConfigs(finder, number, how);
+      notes.push(...(found?.notes ?? []));
+      warnings.push(...(found?.warnings ?? []));
     } catch (error) {
       if (!isOfTheDisk(error)) throw error;
     }
   }
-  return warnings;
+  return { notes, warnings };
 }
 
 /** Type of the EFI system partition (UEFI specification). */

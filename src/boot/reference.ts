@@ -1,4 +1,5 @@
-import { type Reason, VmreclaimError } from '../core/errors.js';
+import { type Reason, refused, VmreclaimError } from '../core/errors.js';
+import { type ByteRange, intersects } from '../core/range.js';
 import type { BootNote, BootReference } from './types.js';
 
 /** Numbers of the partitions that begin elsewhere, and of those whose size changes. */
@@ -14,6 +15,25 @@ export function isConcerned(
 ): boolean {
   const changed = holdsSectors ? [...moved, ...resized] : moved;
   return changed.length > 0 && (holds === null || holds.some((number) => changed.includes(number)));
+}
+
+/**
+ * Throws Refused (boot-loader-overwritten) when partitions get places, as bytes of the disk, over what a site needs outside of
+ * them. `places` are those of partitions that move or change their size.
+ */
+export function checkOutside(
+  site: Named & Pick<BootReference, 'outside'>,
+  places: readonly ByteRange[],
+): void {
+  for (const part of site.outside ?? []) {
+    if (!places.some((place) => intersects(place, part))) continue;
+    const error = refused(
+      'boot-loader-overwritten',
+      `a part of it lies outside of all partitions, at byte ${part.at} of the disk, where one would be`,
+      { hint: 'give that partition another place, or install the boot loader anew inside the guest first' },
+    );
+    throw standsAgainst(site, error);
+  }
 }
 
 type Named = Pick<BootReference, 'kind' | 'partition' | 'title'>;
@@ -39,7 +59,10 @@ export const skippedWarning = (site: Named): Reason => ({
 export function standsAgainst(site: Named, error: VmreclaimError): VmreclaimError {
   const { family, code, message, detail } = error;
   const skip = `or leave it as it is with --skip-boot-fixups ${site.kind}`;
-  const hint = detail.hint === undefined ? skip : `${detail.hint}; ${skip}`;
+  const remedy =
+    detail.hint ??
+    (family === 'damaged' ? 'run `chkdsk /f` in the guest, or restore the file there' : undefined);
+  const hint = remedy === undefined ? skip : `${remedy}; ${skip}`;
   const text = `${placedTitle(site)} must follow the partitions, but ${message}`;
   return new VmreclaimError(family, code, text, { ...detail, hint });
 }

@@ -1,4 +1,5 @@
 import type { Reason, VmreclaimError } from '../core/errors.js';
+import type { ByteRange } from '../core/range.js';
 import type { Reader } from '../device/types.js';
 import type { MetadataWrite } from '../formats/types.js';
 
@@ -75,6 +76,8 @@ export interface BootReference {
   readonly holds: readonly number[] | null;
   /** It holds sectors inside the partitions, so that a resize, which may move files, concerns it too. */
   readonly holdsSectors: boolean;
+  /** Bytes of the disk outside all partitions that it needs to stay as they are. */
+  readonly outside?: readonly ByteRange[];
   /** What to say when nothing that moves concerns it; null: nothing. */
   readonly safe: string | null;
   /** Why it cannot be changed, if what it holds moves; null: it can. */
@@ -95,6 +98,7 @@ export interface BootSite extends Omit<BootReference, 'obstacle'> {
 
 export interface SiteEdit {
   readonly writes: readonly MetadataWrite[];
-  readonly message: string;
+  /** What became right; null: nothing, as the warnings say. */
+  readonly message: string | null;
   readonly warnings?: readonly Reason[];
 }

@@ -30,6 +30,8 @@ export interface FileFinder {
    * is something else. Links and reparse points are not followed: Unsupported.
    */
   find(path: readonly string[]): Promise<VolumeFile | undefined>;
+  /** Names of the folders in the root directory; absent for file systems that no Windows starts from. */
+  folders?(): Promise<readonly string[]>;
 }
 
 /** Writes for patches of a file whose bytes are stored as they are. */

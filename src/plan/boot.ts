@@ -1,4 +1,4 @@
-import { isConcerned, noteOf, skippedWarning } from '../boot/reference.js';
+import { checkOutside, isConcerned, noteOf, skippedWarning } from '../boot/reference.js';
 import { hintOf, type Reason, refused } from '../core/errors.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { placeOf } from './check.js';
@@ -23,7 +23,12 @@ export function planBoot(facts: DiskFacts, places: Places, { skipBootFixups }: L
   if (moved.length + resized.length === 0) return { fixups: [], warnings: [] };
   const fixups: PlannedFixup[] = [];
   const warnings: Reason[] = [];
+  const newPlaces = [...new Set([...moved, ...resized])].map((each) => {
+    const { startLba, sectorCount } = placeOf(places, each);
+    return { at: startLba * facts.sectorSize, length: sectorCount * facts.sectorSize };
+  });
   for (const site of facts.boot) {
+    if (!skipBootFixups.includes(site.kind)) checkOutside(site, newPlaces);
     if (!isConcerned(site, changes)) {
       if (site.safe !== null) fixups.push(noteOf(site, site.safe));
       continue;

@@ -122,7 +122,9 @@ async function grubSite(
   }
   try {
     const chain = await readChain(places.input.before, sector.bytes, form);
-    return { ...site, holds: holdsOf(places, chain), edit: () => editGrub(places, chain, sector, form) };
+    const outside = chain.parts.filter((part) => places.holding(part) === undefined);
+    const edit = () => editGrub(places, chain, sector, form);
+    return { ...site, holds: holdsOf(places, chain), outside, edit };
   } catch (error) {
     if (!isOfTheDisk(error)) throw error;
     return blocked(site, error);

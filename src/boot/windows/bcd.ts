@@ -1,3 +1,4 @@
+import { damaged } from '../../core/errors.js';
 import { type Hive, type HiveKey, type HiveValue, patchData } from '../../formats/regf/index.js';
 import type { FilePatch } from '../../formats/volume-file.js';
 import type { DevicePlace, OffsetMap } from './offset-map.js';
@@ -6,8 +7,8 @@ import type { DevicePlace, OffsetMap } from './offset-map.js';
 const ELEMENT_NAME = /^[0-9a-f]1[0-9a-f]{6}$/i;
 /** Longest element read: device elements with paths have some hundred bytes. */
 const ELEMENT_BYTES_MAX = 64 * 1024;
-/** Objects and elements of one store. Windows makes some dozen objects. */
-const KEYS_MAX = 65_536;
+/** Partitions that a store names in all. Windows makes some dozen objects with three or four each. */
+const RECORDS_MAX = 10_000;
 
 /**
  * The record of a partition inside a device element, at any depth: a RAM disk nests the device its image is on.
@@ -44,23 +45,22 @@ export async function readBootConfiguration(hive: Hive): Promise<BootConfigurati
   const objects = await hive.find('Objects');
   if (objects === undefined) return undefined;
   const elements: DeviceElement[] = [];
-  const budget = { keys: KEYS_MAX };
+  let left = RECORDS_MAX;
   for await (const object of hive.subkeys(objects)) {
-    if (budget.keys-- <= 0) break;
-    for await (const element of deviceElements(hive, object, budget)) elements.push(element);
+    for await (const element of deviceElements(hive, object)) {
+      left -= element.records.length;
+      if (left < 0)
+        throw damaged('bcd-too-much', `a boot configuration names more than ${RECORDS_MAX} partitions`);
+      elements.push(element);
+    }
   }
   return { elements };
 }
 
-async function* deviceElements(
-  hive: Hive,
-  object: HiveKey,
-  budget: { keys: number },
-): AsyncGenerator<DeviceElement> {
+async function* deviceElements(hive: Hive, object: HiveKey): AsyncGenerator<DeviceElement> {
   for await (const child of hive.subkeys(object)) {
     if (child.name.toUpperCase() !== 'ELEMENTS') continue;
     for await (const element of hive.subkeys(child)) {
-      if (budget.keys-- <= 0) return;
       if (!ELEMENT_NAME.test(element.name)) continue;
       const value = await hive.value(element, 'Element');
       if (value === undefined || value.sizeBytes > ELEMENT_BYTES_MAX) continue;
@@ -86,8 +86,8 @@ export function partitionRecords(data: Uint8Array): PartitionRecord[] {
 }
 
 function isPartitionRecord(view: DataView, at: number): boolean {
+  if (view.getUint32(at, true) !== PARTITION_TYPE) return false;
   const expected: readonly (readonly [number, number])[] = [
-    [0x00, PARTITION_TYPE],
     [0x08, RECORD_BYTES],
     [0x0c, 0],
     [0x18, 0],

@@ -22,12 +22,13 @@ type ContentEdit = Omit<SiteEdit, 'writes'> & { readonly patches: readonly FileP
 /** MountedDevices of a SYSTEM hive; undefined when it has none. Throws Damaged or Unsupported. */
 export async function readSystemHive(file: VolumeFile, places: Places): Promise<Content | undefined> {
   const hive = await Hive.open(file);
+  const obstacle = whyDirty(hive, file);
   const devices = await readMountedDevices(hive);
-  if (devices === undefined) return undefined;
+  if (devices === undefined) return obstacle === null ? undefined : notUpToDate(obstacle);
   const signature = signatureOf(places);
   return {
     offsets: offsetsOf(devices, signature),
-    obstacle: whyDirty(hive, file),
+    obstacle,
     edit() {
       const { patches, summary, warnings } = moveMountedDevices(devices, new OffsetMap(signature, places));
       return { patches, warnings, message: `${summary} at the new places` };
@@ -38,12 +39,13 @@ export async function readSystemHive(file: VolumeFile, places: Places): Promise<
 /** Devices of a boot configuration store; undefined when it is none. Throws Damaged or Unsupported. */
 export async function readStore(file: VolumeFile, places: Places): Promise<Content | undefined> {
   const hive = await Hive.open(file);
+  const obstacle = whyDirty(hive, file);
   const store = await readBootConfiguration(hive);
-  if (store === undefined) return undefined;
+  if (store === undefined) return obstacle === null ? undefined : notUpToDate(obstacle);
   const signature = signatureOf(places);
   return {
     offsets: offsetsOfStore(store, signature),
-    obstacle: whyDirty(hive, file),
+    obstacle,
     edit() {
       const { patches, summary } = moveBootConfiguration(store, new OffsetMap(signature, places));
       return { patches, message: `${summary} at the new places` };
@@ -72,10 +74,19 @@ export async function readReagent(file: VolumeFile, places: Places): Promise<Con
       if (after !== undefined) {
         return { patches: [{ at: 0, bytes: after }], message: 'the recovery image at its new place' };
       }
-      return { patches: [], message: 'no room for the new place', warnings: [reagentWarning('has no room')] };
+      return { patches: [], message: null, warnings: [reagentWarning('has no room for the new place')] };
     },
   };
 }
+
+/** What is not in the file yet may be in its logs. */
+const notUpToDate = (obstacle: VmreclaimError): Content => ({
+  offsets: [],
+  obstacle,
+  edit: () => {
+    throw obstacle;
+  },
+});
 
 const signatureOf = ({ input }: Places): number => Number.parseInt(input.diskId ?? '', 16);
 

@@ -98,8 +98,8 @@ export function moveMountedDevices({ values }: MountedDevices, map: OffsetMap): 
     const want = wanted[index];
     if (name !== undefined) patches.push(patchName(value, name));
     else if (want !== undefined) warnings.push(nameTaken(value.name, want));
-    if (to === undefined && want === undefined) {
-      if (place !== null && map.isTarget(place)) warnings.push(staleValue(value.name));
+    if (to === undefined && name === undefined) {
+      if (want === undefined && place !== null && map.isTarget(place)) warnings.push(staleValue(value.name));
       continue;
     }
     if (value.name.startsWith(DOS_DEVICE)) letters.push(value.name.slice(DOS_DEVICE.length));

@@ -1,4 +1,5 @@
 import { hintOf, refused, type VmreclaimError } from '../../core/errors.js';
+import { cleanText } from '../../core/text.js';
 import type { FileFinder, VolumeFile } from '../../formats/volume-file.js';
 import { finderOf, isOfTheDisk } from '../files.js';
 import type { Places } from '../places.js';
@@ -20,20 +21,26 @@ interface FileKind {
   read(file: VolumeFile, places: Places): Promise<Content | undefined>;
 }
 
+/** Names that setup proposes or people choose; each is looked into. */
+const SYSTEM_FOLDER = /^win/i;
+const USUAL_FOLDERS: readonly string[] = ['WINDOWS', 'WINNT'];
+
+const SYSTEM_HIVE: FileKind = {
+  kind: 'mounted-devices',
+  title: 'MountedDevices of Windows',
+  // Windows XP and later; NT 4.0 and 2000.
+  paths: [
+    ['Windows', 'System32', 'config', 'SYSTEM'],
+    ['WINNT', 'system32', 'config', 'system'],
+  ],
+  tables: ['mbr'],
+  optional: false,
+  read: readSystemHive,
+};
+
 /** On a GPT disk registry and boot configuration name volumes by GUID, which a move does not change. */
 const FILE_KINDS: readonly FileKind[] = [
-  {
-    kind: 'mounted-devices',
-    title: 'MountedDevices of Windows',
-    // Windows XP and later; NT 4.0 and 2000.
-    paths: [
-      ['Windows', 'System32', 'config', 'SYSTEM'],
-      ['WINNT', 'system32', 'config', 'system'],
-    ],
-    tables: ['mbr'],
-    optional: false,
-    read: readSystemHive,
-  },
+  SYSTEM_HIVE,
   {
     kind: 'bcd',
     title: 'boot configuration (BCD)',
@@ -74,7 +81,19 @@ export async function windowsSites(places: Places, partition: BootPartition): Pr
       if (site !== undefined) sites.push(site);
     }
   }
+  if (table !== 'mbr') return sites;
+  for (const folder of await otherSystemFolders(finder)) {
+    const named = { ...SYSTEM_HIVE, title: `MountedDevices of the Windows in \\${cleanText(folder)}` };
+    const site = await siteAt(places, partition, finder, named, [folder, 'System32', 'config', 'SYSTEM']);
+    if (site !== undefined) sites.push(site);
+  }
   return sites;
+}
+
+/** Windows that were installed beside another, or by another name: `WINDOWS.0`, `WIN7`. */
+async function otherSystemFolders(finder: FileFinder): Promise<string[]> {
+  const folders = (await finder.folders?.()) ?? [];
+  return folders.filter((name) => SYSTEM_FOLDER.test(name) && !USUAL_FOLDERS.includes(name.toUpperCase()));
 }
 
 async function siteAt(
@@ -103,7 +122,8 @@ async function siteAt(
     const numbers = content.offsets.flatMap((offset) => places.startingAt(Number(offset))?.number ?? []);
     const holds = [...new Set(numbers)].sort((a, b) => a - b);
     const obstacle = content.obstacle ?? volumeObstacle(partition);
-    if (obstacle !== null) return { ...site, holds, ...stopped(obstacle) };
+    // What is in a log, or in the memory of a hibernated Windows, may name more places than the file does.
+    if (obstacle !== null) return { ...site, holds: null, ...stopped(obstacle) };
     const edit = async () => editFile(file, content, title);
     return { ...site, holds, obstacle: null, edit: optional ? orWithout(edit) : edit };
   } catch (error) {
@@ -133,6 +153,6 @@ const orWithout = (edit: () => Promise<SiteEdit>) => async (): Promise<SiteEdit>
 /** Of ReAgent.xml: only the recovery image depends on it, which is no reason to refuse a move. */
 const withoutIt = (error: VmreclaimError): SiteEdit => ({
   writes: [],
-  message: 'may still name the old place',
+  message: null,
   warnings: [reagentWarning(`cannot be changed: ${error.message}`)],
 });

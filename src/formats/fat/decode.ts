@@ -2,6 +2,7 @@ import type { Decoded } from '../../codec/layout.js';
 import { damaged } from '../../core/errors.js';
 import { isPowerOfTwo } from '../../core/units.js';
 import {
+  ACTIVE_FAT,
   BOOT_SECTOR,
   BOOT_SECTOR_SIZE,
   BOOT_SIGNATURE,
@@ -10,6 +11,7 @@ import {
   EXTENDED_32,
   EXTENDED_SIGNATURE,
   FLAG_DIRTY,
+  MIRRORING_OFF,
 } from './layout.js';
 
 /** A boot sector begins with a short or a near jump; anything else is a sector that only looks like one. */
@@ -33,6 +35,7 @@ export interface FatVolume {
   readonly sectorBytes: number;
   readonly clusterBytes: number;
   readonly totalBytes: number;
+  /** The FAT that is up to date. */
   readonly fatAt: number;
   readonly fatBytes: number;
   /** FAT12 and FAT16 only; FAT32 has its root in clusters. */
@@ -105,12 +108,15 @@ function geometry(common: Common, head: Uint8Array): FatVolume | undefined {
   if (kind === undefined || fatSectors * sectorBytes * 8 < (clusterCount + 2) * entryBits(kind))
     return undefined;
   const backup = extended?.backupBootSector ?? 0;
+  const mirroring = extended?.mirroring ?? 0;
+  const activeFat = (mirroring & MIRRORING_OFF) === 0 ? 0 : mirroring & ACTIVE_FAT;
+  if (activeFat >= fatCount) return undefined;
   return {
     kind,
     sectorBytes,
     clusterBytes: sectorsPerCluster * sectorBytes,
     totalBytes: totalSectors * sectorBytes,
-    fatAt: reservedSectors * sectorBytes,
+    fatAt: (reservedSectors + activeFat * fatSectors) * sectorBytes,
     fatBytes: fatSectors * sectorBytes,
     rootAt: (dataSector - rootSectors) * sectorBytes,
     rootEntries,

@@ -29,7 +29,13 @@ const FAT32_ENTRY_MASK = 0x0fff_ffff;
 export async function fatFiles(volume: Reader): Promise<FileFinder> {
   const head = await readInside(volume, 0, BOOT_SECTOR_SIZE, 'the FAT boot sector');
   const fat = decodeFat(head, volume.sizeBytes);
-  return { find: (path) => findFile(volume, fat, path) };
+  return {
+    find: (path) => findFile(volume, fat, path),
+    folders: async () => {
+      const entries = await readEntries(volume, await rootPlaces(volume, fat));
+      return entries.flatMap(({ names, isDirectory }) => (isDirectory ? (names.at(-1) ?? []) : []));
+    },
+  };
 }
 
 interface Entry {

@@ -32,6 +32,7 @@ export const EXTENDED_16 = defineLayout('FAT16 boot sector', BOOT_SECTOR_SIZE, {
 /** What follows the common part in FAT32. */
 export const EXTENDED_32 = defineLayout('FAT32 boot sector', BOOT_SECTOR_SIZE, {
   fatSectors32: { at: 0x24, type: u32le },
+  mirroring: { at: 0x28, type: u16le },
   rootCluster: { at: 0x2c, type: u32le },
   backupBootSector: { at: 0x32, type: u16le },
   flags: { at: 0x41, type: u8 },
@@ -39,6 +40,10 @@ export const EXTENDED_32 = defineLayout('FAT32 boot sector', BOOT_SECTOR_SIZE, {
   serial: { at: 0x43, type: u32le },
   label: { at: 0x47, type: ascii(11) },
 });
+
+/** Without mirroring only one FAT is kept up to date: that of the number in the lowest bits (fatgen103, BPB_ExtFlags). */
+export const MIRRORING_OFF = 0x80;
+export const ACTIVE_FAT = 0x0f;
 
 /** Serial and label are there. */
 export const EXTENDED_SIGNATURE = 0x29;

@@ -1,3 +1,4 @@
+import { decodeUtf16 } from '../../codec/text.js';
 import { damaged } from '../../core/errors.js';
 import { isPowerOfTwo } from '../../core/units.js';
 import { undoFixups } from './fixup.js';
@@ -6,12 +7,14 @@ import {
   ENTRY_HAS_CHILD,
   ENTRY_IS_LAST,
   FILE_NAME,
+  FILE_NAME_IS_FOLDER,
   INDEX_ENTRY,
   INDEX_HEADER,
   INDEX_ROOT,
   INDX_BLOCK,
   INDX_HEADER_AT,
   MAGIC,
+  NAMESPACE_DOS,
   RECORD,
 } from './layout.js';
 import { type FileRecord, type RecordReference, readReference } from './record.js';
@@ -25,6 +28,8 @@ const MAX_DEPTH = 16;
 const BLOCK_BYTES = { min: 512, max: 65536 } as const;
 /** Blocks smaller than a cluster are counted in units of this. */
 const SMALL_BLOCK_UNIT = 512;
+/** Nodes of a directory that are listed at the most. */
+const LISTED_NODES = 256;
 /** A child's VCN stands in the last eight bytes of its entry. */
 const CHILD_VCN_BYTES = 8;
 
@@ -78,19 +83,44 @@ export class Directory {
    * ($UpCase); without it `name` is ASCII, with which the order of the tree does not depend on that table.
    */
   async find(name: string, upCase: UpCase = asciiUpCase): Promise<RecordReference | undefined> {
+    for await (const reference of this.findAll(name, upCase)) return reference;
+    return undefined;
+  }
+
+  /** Every file of that name: programs that know letter case can make several, which differ in nothing else. */
+  async *findAll(name: string, upCase: UpCase = asciiUpCase): AsyncGenerator<RecordReference> {
     const wanted = Array.from({ length: name.length }, (_, index) => upCase(name.charCodeAt(index)));
-    const order = (entry: Entry): number => compareNames(entry, wanted, upCase);
-    let entries = this.root;
-    for (let depth = 0; depth < MAX_DEPTH; depth++) {
-      const entry = entries.find((candidate) => candidate.isLast || order(candidate) >= 0);
-      if (entry === undefined) return undefined;
-      if (!entry.isLast && order(entry) === 0) {
-        return readReference(entry.view, entry.at + INDEX_ENTRY.file);
-      }
-      if (entry.child === undefined) return undefined;
-      entries = await this.readNode(entry.child);
+    yield* this.matches(this.root, (entry) => compareNames(entry, wanted, upCase), 0);
+  }
+
+  /** Names that are equal but for case lie side by side in the order of the tree, not always in one node. */
+  private async *matches(
+    entries: readonly Entry[],
+    order: (entry: Entry) => number,
+    depth: number,
+  ): AsyncGenerator<RecordReference> {
+    if (depth === MAX_DEPTH) throw indexError(this.name, 'too many levels');
+    for (const entry of entries) {
+      const place = entry.isLast ? 1 : order(entry);
+      if (place < 0) continue;
+      if (entry.child !== undefined) yield* this.matches(await this.readNode(entry.child), order, depth + 1);
+      if (place > 0) return;
+      yield readReference(entry.view, entry.at + INDEX_ENTRY.file);
     }
-    throw indexError(this.name, 'too many levels');
+  }
+
+  /** Names of the folders in it, long ones where there are two; those of the first nodes, some ten thousand names. */
+  async folders(): Promise<string[]> {
+    const names = folderNames(this.root);
+    const waiting = children(this.root).reverse();
+    for (let count = 0; count < LISTED_NODES; count++) {
+      const vcn = waiting.pop();
+      if (vcn === undefined) break;
+      const entries = await this.readNode(vcn);
+      names.push(...folderNames(entries));
+      waiting.push(...children(entries));
+    }
+    return names;
   }
 
   /** Reads every node that the root leads to. Throws Damaged at the first that is not one. */
@@ -128,6 +158,17 @@ function indexError(name: string, what: string, offset?: number, actual?: string
   return damaged('ntfs-index', `${name}: ${what}`, {
     ...(offset === undefined ? {} : { offset }),
     ...(actual === undefined ? {} : { actual }),
+  });
+}
+
+function folderNames(entries: readonly Entry[]): string[] {
+  return entries.flatMap(({ view, at, isLast }) => {
+    if (isLast) return [];
+    const key = at + INDEX_ENTRY.key;
+    const isFolder = (view.getUint32(key + FILE_NAME.flags, true) & FILE_NAME_IS_FOLDER) !== 0;
+    if (!isFolder || view.getUint8(key + FILE_NAME.namespace) === NAMESPACE_DOS) return [];
+    const length = view.getUint8(key + FILE_NAME.nameLength) * 2;
+    return [decodeUtf16(new Uint8Array(view.buffer, view.byteOffset + key + FILE_NAME.name, length))];
   });
 }
 

@@ -5,7 +5,7 @@ import type { MetadataWrite } from '../types.js';
 import { type FileFinder, type FilePatch, patchPlaces, type VolumeFile } from '../volume-file.js';
 import { Directory, type UpCase } from './directory.js';
 import { ATTRIBUTE_TYPE, FILE_RECORD, RECORD } from './layout.js';
-import { FileRecord } from './record.js';
+import { FileRecord, type RecordReference } from './record.js';
 import { stampRecord } from './resize/edit-record.js';
 import type { AttributeStream } from './stream.js';
 import { type NtfsVolume, openVolume } from './volume.js';
@@ -19,7 +19,10 @@ const RECORD_IS_DIRECTORY = 0x0002;
 export async function ntfsFiles(reader: Reader): Promise<FileFinder> {
   const volume = await openVolume(reader);
   const upCase = await readUpCase(volume);
-  return { find: (path) => findFile(volume, upCase, path) };
+  return {
+    find: (path) => findFile(volume, upCase, path),
+    folders: async () => (await Directory.open(volume, await volume.readFile(RECORD.root))).folders(),
+  };
 }
 
 async function findFile(
@@ -31,7 +34,7 @@ async function findFile(
   for (const name of path) {
     if (!isDirectory(record)) return undefined;
     const directory = await Directory.open(volume, record);
-    const reference = await directory.find(name, upCase);
+    const reference = await onlyOne(directory.findAll(name, upCase), path);
     if (reference === undefined) return undefined;
     record = await volume.readReferenced(reference);
     await refuseReparsePoint(volume, record, path);
@@ -40,6 +43,20 @@ async function findFile(
   const stream = await volume.openStream(record, ATTRIBUTE_TYPE.data);
   if (stream === undefined) return undefined;
   return new NtfsFile(`\\${path.join('\\')}`, volume, stream, await holderOf(volume, record, stream));
+}
+
+/** Windows sees one of several names that differ in case; which one is not ours to guess. */
+async function onlyOne(found: AsyncIterable<RecordReference>, path: readonly string[]) {
+  let only: RecordReference | undefined;
+  for await (const reference of found) {
+    if (only !== undefined && only.record !== reference.record) {
+      throw unsupported('ntfs-name-twice', `\\${path.join('\\')} is there twice, in other letter cases`, {
+        hint: 'rename one of them with the system that made it (Linux, or Windows Services for UNIX)',
+      });
+    }
+    only = reference;
+  }
+  return only;
 }
 
 const isDirectory = (record: FileRecord): boolean =>

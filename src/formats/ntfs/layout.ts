@@ -149,8 +149,11 @@ export const INDEX_ENTRY = {
 export const ENTRY_HAS_CHILD = 0x0001;
 export const ENTRY_IS_LAST = 0x0002;
 
-/** Inside a $FILE_NAME: length of the name in UTF-16 units, and the name. */
-export const FILE_NAME = { nameLength: 0x40, name: 0x42 } as const;
+/** Inside a $FILE_NAME: flags of the file, length of the name in UTF-16 units, namespace, and the name. */
+export const FILE_NAME = { flags: 0x38, nameLength: 0x40, namespace: 0x41, name: 0x42 } as const;
+export const FILE_NAME_IS_FOLDER = 0x1000_0000;
+/** The 8.3 name of a file that has a longer one as well. */
+export const NAMESPACE_DOS = 2;
 
 export const RESTART_PAGE = defineLayout('$LogFile restart page', 0x1e, {
   magic: { at: 0x00, type: u32le },

@@ -61,8 +61,20 @@ describe.skipIf(!judge('mke2fs'))('the configuration of a Linux that moves', () 
     });
     expect(edits).toMatchObject({ writes: [], fixups: [] });
     expect(edits.warnings.map(({ code, message }) => `${code}: ${message}`)).toEqual([
-      'position-in-config: /grub/menu.lst on partition 3 names sectors of the disk: a move does not change it',
-      'position-in-config: /etc/fstab on partition 3 mounts by an offset: a move does not change it',
+      'position-in-config: /grub/menu.lst on partition 3 names sectors of the disk: that does not follow the change',
+      'position-in-config: /etc/fstab on partition 3 mounts by an offset: that does not follow the change',
+    ]);
+  });
+
+  it('is warned about in crypttab, and where the whole disk is the root of sectors', async () => {
+    const edits = await editsOf({
+      'etc/crypttab': '# offset=1\nold /dev/sda none offset=1234,size=99\n',
+      'boot/grub/grub.cfg': 'set root=(hd0)\nchainloader 63+1\n',
+    });
+    expect(edits.fixups).toEqual([]);
+    expect(edits.warnings.map(({ message }) => message)).toEqual([
+      '/boot/grub/grub.cfg on partition 3 names sectors of the disk: that does not follow the change',
+      '/etc/crypttab on partition 3 opens a device by an offset: that does not follow the change',
     ]);
   });
 

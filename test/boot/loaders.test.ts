@@ -124,6 +124,14 @@ describe('GRUB 2', () => {
     ]);
   });
 
+  it('between the tables and a partition that moves over it, is refused', async () => {
+    const input = inputOf(disks((disk) => grub2(disk, 0, 1070, [[1071, 20]])));
+    const failing = bootEdits(input, nothing);
+    await expect(failing).rejects.toMatchObject({ family: 'refused', code: 'boot-loader-overwritten' });
+    const skipped = await bootEdits(input, new Set(['grub']));
+    expect(skipped.writes).toEqual([]);
+  });
+
   it('by block list in a partition: every number follows, across partitions', async () => {
     const pair = disks((disk) =>
       grub2(disk, 0, 200, [

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { bootEdits } from '../../src/boot/index.js';
 import { Places } from '../../src/boot/places.js';
 import type { BootEdits, BootInput } from '../../src/boot/types.js';
+import { readBootConfiguration } from '../../src/boot/windows/bcd.js';
 import { moveMountedDevices, readMountedDevices } from '../../src/boot/windows/mounted-devices.js';
 import { OffsetMap } from '../../src/boot/windows/offset-map.js';
 import { moveReagent, reagentOffsets } from '../../src/boot/windows/reagent.js';
@@ -183,6 +184,30 @@ describe('MountedDevices', () => {
   });
 });
 
+describe('hives that make one read without end', () => {
+  it('are damaged: more than a few thousand cells, more partitions than a PC has', async () => {
+    const values = Array.from({ length: 50 }, (_, index) => letter(`${index}:`, index + 1));
+    const hive = await Hive.open(bytesReader(buildHive(system(values))), { cells: 100, bytes: 1 << 20 });
+    await expect(readMountedDevices(hive)).rejects.toMatchObject({
+      family: 'damaged',
+      code: 'regf-too-much',
+    });
+    const few = await Hive.open(bytesReader(buildHive(system(values))), { cells: 1000, bytes: 2000 });
+    await expect(readMountedDevices(few)).rejects.toMatchObject({ code: 'regf-too-much' });
+    const records = Buffer.concat(
+      Array.from({ length: 900 }, () => deviceElement(SIGNATURE, 63 * SECTOR).slice(16)),
+    );
+    const elements = Array.from({ length: 12 }, (_, index) =>
+      element(`1100000${index.toString(16)}`, records),
+    );
+    const bcd = await Hive.open(bytesReader(buildHive(store([elements]))));
+    await expect(readBootConfiguration(bcd)).rejects.toMatchObject({
+      family: 'damaged',
+      code: 'bcd-too-much',
+    });
+  });
+});
+
 describe('ReAgent.xml', () => {
   const location = (offset: number, id = SIGNATURE, guid = '00000000-0000-0000-0000-000000000000') =>
     `<WinreLocation path="\\Recovery\\WindowsRE" id="${id}" offset="${offset}" guid="{${guid}}"/>`;
@@ -346,6 +371,49 @@ describe.skipIf(!rootJudge('mkntfs', 'ntfs-3g', 'ntfsfix', 'hivexsh'))(
       expect(judgedValue(bcd, keys, 'Element')).toEqual(Buffer.from(deviceElement(SIGNATURE, R * SECTOR)));
     });
 
+    it('has the hive of an installation in another folder patched too', async () => {
+      const path = ntfsWith(folder, 'other', {
+        'WINDOWS.0/System32/config/SYSTEM': buildHive(system([letter('C:', C)])),
+        'Winery/notes': Buffer.from('no Windows'),
+      });
+      const other = partition(1, path, C, R);
+      const edits = await bootEdits(bootInput([other]), nothing);
+      expect(edits.fixups.map(({ message }) => message)).toEqual([
+        'MountedDevices of the Windows in \\WINDOWS.0: C: at the new places',
+      ]);
+      const hive = extractFile(
+        applied(other, edits),
+        'WINDOWS.0/System32/config/SYSTEM',
+        join(folder, 'other-SYSTEM'),
+      );
+      const now = judgedValue(hive, ['MountedDevices'], '\\DosDevices\\C:');
+      expect(now).toEqual(Buffer.from(mountedVolume(SIGNATURE, R * SECTOR)));
+    });
+
+    it('is refused where names differ in nothing but letter case', async () => {
+      const hive = buildHive(system([letter('C:', C)]));
+      for (const [name, double] of [
+        ['folders', 'WINDOWS/empty'],
+        ['files', 'Windows/System32/config/System'],
+      ] as const) {
+        const files = { 'Windows/System32/config/SYSTEM': hive, [double]: Buffer.from('another') };
+        const input = bootInput([partition(1, ntfsWith(folder, `double-${name}`, files), C, R)]);
+        await expect(bootEdits(input, nothing)).rejects.toMatchObject({ code: 'ntfs-name-twice' });
+        expect((await bootEdits(input, new Set(['mounted-devices']))).writes).toEqual([]);
+      }
+    });
+
+    it('is refused with a dirty hive also where that names nothing that moves, or no volume at all', async () => {
+      const keys: TestKey[] = [system([letter('C:', R)]), { name: 'ROOT', keys: [{ name: 'Select' }] }];
+      for (const [index, root] of keys.entries()) {
+        const dirty = buildHive(root, { sequences: [9, 8] });
+        const path = ntfsWith(folder, `dirty-${index}`, { 'Windows/System32/config/SYSTEM': dirty });
+        const stays = partition(1, path, R, R);
+        const input = bootInput([stays, { ...boot, number: 2, from: C, to: 2 * C }]);
+        await expect(bootEdits(input, nothing)).rejects.toMatchObject({ code: 'regf-dirty' });
+      }
+    });
+
     it('changes nothing when nothing moves, and nothing by GUID', async () => {
       const still = bootInput([boot, windows].map((each) => ({ ...each, to: each.from })));
       expect(await bootEdits(still, nothing)).toEqual({ writes: [], fixups: [], warnings: [] });
@@ -457,10 +525,12 @@ describe.skipIf(FILES === undefined || !rootJudge('mkntfs', 'ntfs-3g', 'hivexsh'
     it('GPT: volumes are named by GUID, and stores locate them', async () => {
       const files = { [SYSTEM]: real('win10-SYSTEM-dirty-gpt.gz'), 'Boot/BCD': real('win10-BCD-gpt') };
       const windows = [partition(1, ntfsWith(folder, 'gpt', files), 2048, 4096)];
-      for (const table of ['mbr', 'gpt'] as const) {
-        const edits = await bootEdits(bootInput(windows, { table, diskId: '273e4cfe' }), nothing);
-        expect(edits.writes).toEqual([]);
-      }
+      const onGpt = await bootEdits(bootInput(windows, { table: 'gpt', diskId: '273e4cfe' }), nothing);
+      expect(onGpt.writes).toEqual([]);
+      const onMbr = bootInput(windows, { diskId: '273e4cfe' });
+      // It names no volume of the disk, but what its logs name is not known.
+      await expect(bootEdits(onMbr, nothing)).rejects.toMatchObject({ code: 'regf-dirty' });
+      expect((await bootEdits(onMbr, new Set(['mounted-devices']))).writes).toEqual([]);
       const locate = { 'Boot/BCD': real('win-BCD-gpt-locate') };
       const edits = await bootEdits(
         bootInput([partition(1, ntfsWith(folder, 'loc', locate), 2048, 63)]),

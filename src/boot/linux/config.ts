@@ -85,7 +85,7 @@ function linesOf(table: string): string[][] {
 
 const byPosition = (path: readonly string[], partition: number, how: string): Reason => ({
   code: 'position-in-config',
-  message: `/${path.join('/')} on partition ${partition} ${how}: the change does not follow it`,
+  message: `/${path.join('/')} on partition ${partition} ${how}: that does not follow the change`,
   hint: 'look at the file inside the guest after the move, and name partitions by UUID',
 });
 

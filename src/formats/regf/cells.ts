@@ -1,17 +1,16 @@
 import { damaged } from '../../core/errors.js';
-import { MIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import { BASE_BLOCK_BYTES, CELL_ALIGNMENT, CELL_HEADER_BYTES } from './layout.js';
 
 /** Hives are read in pieces of this, of which a few are kept: the cells of a key lie close together. */
 const PAGE_BYTES = 16 * 1024;
 const PAGES_KEPT = 32;
-/**
- * What is looked at in one hive: cells, and bytes of their contents. The largest of Windows need some thousand cells and one
- * MiB; entries that share cells could make a small hive endless.
- */
-const CELLS_MAX = 100_000;
-const BYTES_MAX = 32 * MIB;
+
+/** What may be looked at in one hive: cells, and bytes of their contents. Entries that share cells make a small hive endless. */
+export interface HiveBudget {
+  readonly cells: number;
+  readonly bytes: number;
+}
 
 /** A cell in use. */
 export interface Cell {
@@ -30,6 +29,7 @@ export class Cells {
   constructor(
     private readonly reader: Reader,
     private readonly binsBytes: number,
+    private readonly budget: HiveBudget,
   ) {}
 
   /** Most things of at least `size` bytes that the hive has room for: the cap of every count that it states. */
@@ -39,7 +39,7 @@ export class Cells {
 
   /** The cell at an offset. Throws Damaged for what is no cell in use, or shorter than `least` bytes. */
   async cell(offset: number, what: string, least: number): Promise<Cell> {
-    if (++this.cellCount > CELLS_MAX) throw tooMuch(what, offset);
+    if (++this.cellCount > this.budget.cells) throw tooMuch(what, offset);
     if (offset % CELL_ALIGNMENT !== 0 || offset + CELL_HEADER_BYTES > this.binsBytes) {
       throw cellError(what, 'lies outside the hive', offset);
     }
@@ -65,7 +65,7 @@ export class Cells {
   /** Bytes of the file, which the caller knows to be inside the bins. */
   async bytes(at: number, length: number): Promise<Uint8Array> {
     this.byteCount += length;
-    if (this.byteCount > BYTES_MAX) throw tooMuch('its contents', at - BASE_BLOCK_BYTES);
+    if (this.byteCount > this.budget.bytes) throw tooMuch('its contents', at - BASE_BLOCK_BYTES);
     const target = new Uint8Array(length);
     for (let done = 0; done < length; ) {
       const index = Math.floor((at + done) / PAGE_BYTES);
@@ -96,7 +96,7 @@ export class Cells {
 }
 
 const tooMuch = (what: string, offset: number) =>
-  damaged('regf-too-much', `the registry hive makes one read more than any hive of Windows: ${what}`, {
+  damaged('regf-too-much', `the registry hive makes one read more than it should: ${what}`, {
     offset: BASE_BLOCK_BYTES + offset,
   });
 

@@ -1,8 +1,9 @@
 import { damaged } from '../../core/errors.js';
+import { MIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import { readInside } from '../read.js';
 import { type BaseBlock, decodeBaseBlock } from './base-block.js';
-import { type Cell, Cells } from './cells.js';
+import { type Cell, Cells, type HiveBudget } from './cells.js';
 import {
   BASE_BLOCK_BYTES,
   KEY_NAME_COMPRESSED,
@@ -26,6 +27,9 @@ export interface HiveKey {
   readonly valueList: number;
 }
 
+/** A few keys of a hive of Windows need some thousand cells and one MiB. */
+const BUDGET: HiveBudget = { cells: 100_000, bytes: 32 * MIB };
+
 /** A registry hive, read through bounded pages and never written: changes come back as patches of its file. */
 export class Hive {
   private constructor(
@@ -33,11 +37,11 @@ export class Hive {
     private readonly base: BaseBlock,
   ) {}
 
-  /** Reads the header. Throws Damaged or Unsupported. */
-  static async open(file: Reader): Promise<Hive> {
+  /** Reads the header. Throws Damaged or Unsupported, and so does everything else that would read more than the budget. */
+  static async open(file: Reader, budget: HiveBudget = BUDGET): Promise<Hive> {
     const bytes = await readInside(file, 0, BASE_BLOCK_BYTES, 'the header of a registry hive');
     const base = decodeBaseBlock(bytes, file.sizeBytes);
-    return new Hive(new Cells(file, base.binsBytes), base);
+    return new Hive(new Cells(file, base.binsBytes, budget), base);
   }
 
   /** Why the hive must not be patched; null when it may. See BaseBlock.dirty. */

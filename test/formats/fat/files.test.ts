@@ -73,6 +73,19 @@ describe.skipIf(!judge('mkfs.fat', 'mcopy', 'fsck.fat'))('files of a FAT volume'
     expect(readFileSync(join(folder, 'now'))).toEqual(wanted);
   });
 
+  it('FAT32 without mirroring is read by the table that is kept up to date', async () => {
+    const { path, store } = makeFat('32', 40 << 20);
+    const bytes = readFileSync(path);
+    const [reserved, length] = [bytes.readUInt16LE(0x0e) * 512, bytes.readUInt32LE(0x24) * 512];
+    // The first table tells another story behind the two reserved entries and the root directory.
+    bytes.fill(0xff, reserved + 12, reserved + length);
+    bytes.writeUInt16LE(0x81, 0x28);
+    const file = await (await fatFiles(bytesReader(bytes))).find(['Boot', 'BCD']);
+    expect(Buffer.from((await file?.readAt(0, store.length)) ?? [])).toEqual(Buffer.from(store));
+    bytes.writeUInt16LE(0x82, 0x28);
+    await expect(fatFiles(bytesReader(bytes))).rejects.toMatchObject({ code: 'fat-boot-sector' });
+  });
+
   it('ends, damaged or not found, whatever the table and the directories hold', async () => {
     const { path } = makeFat('16', 8 << 20);
     const bytes = readFileSync(path);

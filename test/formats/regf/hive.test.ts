@@ -39,7 +39,10 @@ async function readTree(hive: Hive, key: HiveKey): Promise<Tree> {
 }
 
 async function wholeTree(bytes: Uint8Array): Promise<Tree> {
-  const hive = await Hive.open(bytesReader(bytes));
+  const hive = await Hive.open(bytesReader(bytes), {
+    cells: Number.POSITIVE_INFINITY,
+    bytes: Number.POSITIVE_INFINITY,
+  });
   return readTree(hive, await hive.root());
 }
 

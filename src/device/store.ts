@@ -105,6 +105,15 @@ export interface Store {
    * for this user alone, durably, and fails with Conflict (code exists) when the name is taken.
    */
   open(path: string, mode: 'read' | 'write' | 'create'): Promise<StoreFile>;
+  /**
+   * Makes `target` a copy of the file `source` that shares its blocks: instantly, and without room of its own until one of
+   * them is changed. Durable when it returns. What is there keeps inode, owner and mode; a new file takes those of the source.
+   * Can be repeated after a crash in the middle. Throws Refused (no-reflink) when the store cannot, and before anything of
+   * `target` has changed. Absent: it never can.
+   */
+  cloneFile?(source: string, target: string): Promise<void>;
+  /** Why `cloneFile` would not take a copy of the file in its own folder; undefined when it would. Leaves nothing behind. */
+  whyNoClone?(source: string): Promise<Reason | undefined>;
   /** Free bytes for this user at the folder; null where the store cannot tell. */
   freeBytes(folder: string): Promise<number | null>;
   /** The file system that holds the folder; null where the store cannot tell. */

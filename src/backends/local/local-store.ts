@@ -16,6 +16,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { conflict, unsupported } from '../../core/errors.js';
 import { readWhole } from '../../device/read-whole.js';
 import type { FileKind, FileStat, FolderEntry, Store, StoreFile } from '../../device/store.js';
+import { cloneFile, whyNoClone } from './clone-file.js';
 import { deviceNumber } from './device-number.js';
 import { attempt, storeError } from './errors.js';
 import { LocalFile } from './local-file.js';
@@ -65,6 +66,8 @@ export function createLocalStore(native: () => Promise<NativeCalls | undefined>)
     rename: renameToNew,
     remove: removeEntry,
     open: async (path, mode) => openFile(path, mode, await native()),
+    cloneFile: async (source, target) => cloneFile(source, target, await native()),
+    whyNoClone: async (source) => whyNoClone(source, await native()),
     freeBytes: async (folder) => {
       const { bavail, bsize } = await attempt('ask for the free space of', folder, () => statfs(folder));
       return bavail * bsize;

@@ -14,6 +14,11 @@ export interface NativeCalls {
    * ranges must not overlap.
    */
   copyRange(fd: number, from: number, to: number, length: number): number;
+  /**
+   * Lets the target share the blocks of the source: bytes from the beginning of both, 0 for all of the source (ioctl
+   * FICLONERANGE). A length other than 0 is a multiple of the block size of the file system.
+   */
+  cloneRange(source: number, target: number, length: number): void;
   /** Start of the first data at or behind the offset; undefined when only a hole follows. */
   nextData(fd: number, offset: number): number | undefined;
   /** Start of the first hole at or behind the offset; the end of the file counts as one. */
@@ -37,6 +42,8 @@ const F_OFD_SETLK = 37;
 const F_WRLCK = 1;
 /** struct flock with 64-bit offsets; type and whence are shorts, start, length and pid follow at 8. */
 const FLOCK_STRUCT_BYTES = 32;
+/** linux/fs.h: _IOW(0x94, 13, struct file_clone_range); powerpc has another bit for "write". */
+const FICLONERANGE = arch === 'ppc64' ? 0x8020940d : 0x4020940d;
 /** malloc.h of glibc. */
 const M_TRIM_THRESHOLD = -1;
 const M_MMAP_THRESHOLD = -3;
@@ -79,6 +86,7 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
   const copyFileRange = library.func(
     'int64_t copy_file_range(int from, _Inout_ int64_t *at, int to, _Inout_ int64_t *target, size_t length, uint32_t flags)',
   );
+  const ioctl = library.func('int ioctl(int fd, unsigned long request, void *argument)');
   const flock = library.func('int flock(int fd, int operation)');
   const fcntl = library.func('int fcntl(int fd, int command, void *lock)');
 
@@ -100,6 +108,11 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
     },
     copyRange: (fd, from, to, length) =>
       checked('copy_file_range', () => copyFileRange(fd, [from], fd, [to], length, 0)),
+    cloneRange: (source, target, length) => {
+      // struct file_clone_range: source, its offset, length, offset in the target.
+      const range = new BigInt64Array([BigInt(source), 0n, BigInt(length), 0n]);
+      checked('ioctl FICLONERANGE', () => ioctl(target, FICLONERANGE, range));
+    },
     nextData: (fd, offset) => {
       try {
         return checked('lseek', () => lseek(fd, offset, SEEK_DATA));

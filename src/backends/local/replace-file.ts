@@ -46,8 +46,8 @@ async function fill(handle: FileHandle, bytes: Uint8Array, old: Stats | undefine
   }
 }
 
-/** Owner first: changing it drops the set-id bits of the mode. */
-async function takeOver(handle: FileHandle, old: Stats): Promise<void> {
+/** Gives a file the owner (where this user may) and the mode of another. Owner first: changing it drops the set-id bits of the mode. */
+export async function takeOver(handle: FileHandle, old: Pick<Stats, 'uid' | 'gid' | 'mode'>): Promise<void> {
   const { uid, gid } = await handle.stat();
   if (uid !== old.uid || gid !== old.gid) {
     await handle.chown(old.uid, old.gid).catch((error: unknown) => {

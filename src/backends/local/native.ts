@@ -96,7 +96,7 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
       const result = Number(call());
       if (result !== -1) return result;
       const errno = koffi.errno();
-      const code = getSystemErrorName(-errno);
+      const code = nameOf(errno);
       if (code !== 'EINTR') throw Object.assign(new Error(`${code}: ${name}`), { code, errno: -errno });
     }
   };
@@ -127,6 +127,12 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
       checked('flock', () => flock(fd, LOCK_EX | LOCK_NB));
     },
   };
+}
+
+/** libuv calls it ENOTSUP, which is the same number on Linux; whoever asks goes by the name in the manuals of the calls. */
+function nameOf(errno: number): string {
+  const name = getSystemErrorName(-errno);
+  return name === 'ENOTSUP' ? 'EOPNOTSUPP' : name;
 }
 
 /**

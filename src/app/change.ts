@@ -2,6 +2,8 @@ import { conflict, hintOf, isFamily, refused } from '../core/errors.js';
 import { openSource } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { Journal, JournalWriter } from '../execute/journal.js';
+import { takeSafetyCopy } from '../execute/safety-copy.js';
+import type { RunHeader } from '../execute/types.js';
 import { newContentId } from '../formats/vmdk/index.js';
 import { inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
@@ -15,7 +17,7 @@ import { goOnAfterLoss, isLoss } from './reconnect.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
 import { resizeTools } from './resize-tools.js';
 import { resumeOnce } from './resume.js';
-import { checkFileSize, checkRoom } from './room.js';
+import { besideCopy, checkFileSize, checkRoom } from './room.js';
 import { resumable, runToEnd } from './run-to-end.js';
 import type { Services } from './services.js';
 import { isCleared } from './zero.js';
@@ -25,7 +27,7 @@ export interface ChangeOptions extends OpenOptions {
 }
 
 /** What goes into a program besides disk and plan. */
-type Making = Pick<Wish, 'repair'> & Pick<CompileInput, 'served'>;
+type Making = Pick<Wish, 'repair' | 'safetyCopy'> & Pick<CompileInput, 'served'>;
 
 /** The whole path of a changing command: plan, ask, rehearse, execute, verify. */
 export async function changeDisk(
@@ -89,7 +91,7 @@ async function rehearseOnly(
   services.onProgress({ why: 'rehearsing' });
   const input = compileInput(disk, facts, plan, services, making);
   const rehearsal = await rehearse({ ...input, record: async () => undefined });
-  await checkRoom(disk.source, { spillBytes: 0 }, rehearsal.allocates);
+  await checkRoom(disk.source, { spillBytes: 0 }, roomFor(rehearsal, disk.source, making));
   return rehearsal;
 }
 
@@ -169,12 +171,16 @@ async function prepare(
   try {
     const input = compileInput(disk, facts, plan, services, making);
     const rehearsal = await rehearse({ ...input, record: (phase) => journal.append(phase) });
-    await checkRoom(source, journal.runTotals, rehearsal.allocates);
+    await checkRoom(source, journal.runTotals, roomFor(rehearsal, source, making));
     await checkFileSize(source, plan.after.sizeBytes);
     services.signal.throwIfAborted();
-    isSealing = !isCleared(rehearsal.plan);
-    if (!isSealing) await journal.discard();
-    else await journal.seal(header({ source, facts }, runId, rehearsal, services));
+    if (isCleared(rehearsal.plan)) {
+      await journal.discard();
+      return rehearsal;
+    }
+    const safetyCopy = making.safetyCopy === true ? await takeSafetyCopy(source) : undefined;
+    isSealing = true;
+    await journal.seal(header({ source, facts }, runId, rehearsal, services, safetyCopy));
     return rehearsal;
   } catch (error) {
     // Nobody can tell then whether the run came into force: finding it, or not, is the answer.
@@ -184,7 +190,17 @@ async function prepare(
   }
 }
 
-function header({ source, facts }: Found, runId: string, rehearsal: Rehearsal, services: Services) {
+/** Bytes that the store must have for the changed disk itself. */
+const roomFor = (rehearsal: Rehearsal, source: DiskSource, { safetyCopy }: Making): number =>
+  safetyCopy === true ? besideCopy(rehearsal, source) : rehearsal.allocates;
+
+function header(
+  { source, facts }: Found,
+  runId: string,
+  rehearsal: Rehearsal,
+  services: Services,
+  safetyCopy: RunHeader['safetyCopy'],
+) {
   const extents = source.extents.map(({ path, sizeBytes, inode }) => ({
     path: source.store.nameOf(path),
     sizeBytes,
@@ -203,6 +219,7 @@ function header({ source, facts }: Found, runId: string, rehearsal: Rehearsal, s
       .map(({ number, filesystem }) => ({ number, usedBytes: filesystem?.usedBytes ?? null })),
     fixups: rehearsal.fixups,
     warnings: rehearsal.warnings,
+    ...(safetyCopy === undefined ? {} : { safetyCopy }),
   };
 }
 

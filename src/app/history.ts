@@ -2,6 +2,7 @@ import type { RecordedLayout, RunRecord, ScanRecord } from '../history/types.js'
 import { errorDocument } from '../report/error.js';
 import type { LayoutDocument, RunResult } from '../report/run-result.js';
 import type { DiskDocument } from '../report/scan-json.js';
+import type { Dropped } from './restore.js';
 
 /** What a record says besides what happened. */
 export interface RecordContext {
@@ -59,13 +60,16 @@ export function runRecord(
   };
 }
 
-/** The record of a command that dropped a run. */
+/** The record of a command that dropped a run, and put its disk back maybe. */
 export function abandonRecord(
-  dropped: { readonly disk: string; readonly runId: string },
+  command: string,
+  { disk, runId, restored }: Dropped,
   seconds: number,
   context: RecordContext,
 ): RunRecord {
-  return { ...NOTHING, ...context, ...dropped, command: 'abandon', exitCode: 0, seconds };
+  const message = 'the disk was put back to what it was before the run';
+  const fixups = restored ? [{ kind: 'restored', message }] : [];
+  return { ...NOTHING, ...context, disk, runId, command, fixups, exitCode: 0, seconds };
 }
 
 /** The record of a run that ended with an error: refused, stopped, failed. */

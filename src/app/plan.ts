@@ -2,6 +2,8 @@ import { locate } from '../backends/registry.js';
 import { conflict } from '../core/errors.js';
 import { COPY_NOTES, type Store } from '../device/store.js';
 import { openSource } from '../disk/open.js';
+import type { DiskSource } from '../disk/types.js';
+import { checkSafetyCopy } from '../execute/safety-copy.js';
 import { factsWithoutContent, type InspectOptions, inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { makePlan } from '../plan/plan.js';
@@ -19,6 +21,8 @@ export interface Wish {
   readonly measure: NonNullable<InspectOptions['measure']>;
   /** Consent to repair what is to be resized, as far as outside programs do that without asking. */
   readonly repair?: boolean;
+  /** A copy of the disk that shares its blocks is to be taken before the start. */
+  readonly safetyCopy?: boolean;
 }
 
 export const measureNone: Wish['measure'] = () => false;
@@ -31,7 +35,7 @@ export interface Planned extends Found {
 /** Looks at a disk read-only and plans; changes nothing. */
 export async function planDisk(
   target: string,
-  { request, measure, repair }: Wish,
+  { request, measure, repair, safetyCopy }: Wish,
   options: OpenOptions,
   signal: AbortSignal,
 ): Promise<Planned> {
@@ -47,8 +51,18 @@ export async function planDisk(
     const plan = makePlan(facts, request(facts));
     checkSplitExtent(source, plan.after.sizeBytes);
     const complete = await completePlan(disk.device, facts, plan, { tools, signal });
-    return { source, facts, plan: await withCopyNote(store, complete) };
+    const noted = safetyCopy === true ? await withSafetyNote(source, complete) : complete;
+    return { source, facts, plan: await withCopyNote(store, noted) };
   });
+}
+
+/** Says that there will be a way back. Refused (no-reflink) where the store cannot take the copy. */
+async function withSafetyNote(source: DiskSource, plan: Plan): Promise<Plan> {
+  if (plan.status === 'nothing-to-do') return plan;
+  await checkSafetyCopy(source);
+  const message =
+    'a safety copy is taken before the start, which shares blocks with the disk until they change';
+  return { ...plan, warnings: [...plan.warnings, { code: 'safety-copy', message }] };
 }
 
 /** Says how the data of a remote disk will move; under the lock the store knows better than before. */

@@ -18,7 +18,7 @@ import type { ServedWrites } from '../program/served.js';
 import type { Phase } from '../program/types.js';
 import { checkVolumes, verifyVolumes } from '../verify/deep.js';
 import { checkPromise } from '../verify/promise.js';
-import { holesFilledBy } from './room.js';
+import { holesFilledBy, rewrittenBy } from './room.js';
 
 export interface RehearsalInput {
   readonly disk: Disk;
@@ -39,6 +39,8 @@ export interface Rehearsal {
   readonly counters: Counters;
   /** Bytes the store will have to allocate: holes of a thin disk that get filled. */
   readonly allocates: number;
+  /** Bytes the store will have to write to new blocks while a safety copy keeps the old ones. */
+  readonly rewrites: number;
   readonly fixups: readonly PlannedFixup[];
   readonly warnings: readonly Reason[];
   /** The plan, with what compiling it found out. */
@@ -67,19 +69,31 @@ async function rehearseOn(preview: Preview, input: RehearsalInput): Promise<Rehe
   const notes: CompileNotes = { fixups: [], warnings: [], cleared: [] };
   let counters = NOTHING_DONE;
   let allocates = 0;
+  let rewrites = 0;
   for await (const phase of compile({ ...input, preview }, notes)) {
     signal.throwIfAborted();
     checkLaws(phase);
     await input.record(phase);
     await rehearsePhase(preview.top, phase);
     counters = countPhase(counters, phase);
-    for (const operation of phase.operations) allocates += await holesFilledBy(disk.device, operation);
+    for (const operation of phase.operations) {
+      allocates += await holesFilledBy(disk.device, operation);
+      rewrites += rewrittenBy(operation, phase);
+    }
   }
   const rehearsed = await inspectDisk({ source: disk.source, device: preview.top });
   checkPromise(plan, facts, rehearsed);
   await verifyVolumes(preview.top, plan);
   const { fixups, warnings, cleared } = notes;
-  return { facts: rehearsed, counters, allocates, fixups, warnings, plan: withCleared(plan, cleared) };
+  return {
+    facts: rehearsed,
+    counters,
+    allocates,
+    rewrites,
+    fixups,
+    warnings,
+    plan: withCleared(plan, cleared),
+  };
 }
 
 function withCleared(plan: Plan, cleared: readonly number[]): Plan {

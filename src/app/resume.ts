@@ -2,18 +2,36 @@ import { locate } from '../backends/registry.js';
 import { conflict, hintOf, isFamily, refused } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
-import { hiddenNameOf, runFolderOf } from '../disk/names.js';
+import { hiddenNameOf } from '../disk/names.js';
 import { openSource } from '../disk/open.js';
 import type { DiskExtent, DiskSource } from '../disk/types.js';
 import { dropRun, Journal } from '../execute/journal.js';
 import type { RunHeader } from '../execute/types.js';
-import { sweepLitter } from './litter.js';
+import { findRun, withoutRunSuffix } from './find-run.js';
 import { type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import { withCopyNote } from './plan.js';
 import { goOnAfterLoss } from './reconnect.js';
+import { isRestoring } from './restorable.js';
+import { type Dropped, restoreRun } from './restore.js';
 import { runToEnd } from './run-to-end.js';
 import type { Services } from './services.js';
+
+/**
+ * What `resume` does: goes on with what was interrupted. That is the run, or putting its disk back from the safety copy, which
+ * was consented to when it began.
+ */
+export async function goOn(
+  target: string,
+  options: OpenOptions,
+  services: Services,
+): Promise<Outcome | Dropped> {
+  const { store, path } = await locate(target, options.remote);
+  if (store.cloneFile === undefined || !(await isRestoring(store, await findRun(store, path, options)))) {
+    return resumeRun(target, options, services);
+  }
+  return restoreRun(store, path, options, { ...services, confirm: async () => true });
+}
 
 /** Finishes the interrupted run of a disk: from its last checkpoint, with the same checks at the end. */
 export async function resumeRun(target: string, options: OpenOptions, services: Services): Promise<Outcome> {
@@ -22,6 +40,12 @@ export async function resumeRun(target: string, options: OpenOptions, services: 
   const attempt = () => resumeOnce(store, path, options, services, began);
   return goOnAfterLoss(store, services, attempt, attempt);
 }
+
+const restoring = (path: string) =>
+  conflict('restoring', 'the disk is being put back from its safety copy: the run cannot go on', {
+    path,
+    hint: `go on with: vmreclaim abandon --restore ${shellQuote(path)}`,
+  });
 
 /** One attempt; `began` is when the first one did. */
 export async function resumeOnce(
@@ -32,6 +56,7 @@ export async function resumeOnce(
   began: number,
 ): Promise<Outcome> {
   const { header, source } = await findRun(store, path, options);
+  if (await isRestoring(store, { header, source })) throw restoring(source.path);
   checkSameFiles(source, header);
   return withDisk(asTheRunKnowsIt(source, header), { writable: true }, async (disk) => {
     const journal = await Journal.open(store, source.path);
@@ -49,27 +74,6 @@ export async function resumeOnce(
       services,
       began,
     });
-  });
-}
-
-function withoutRunSuffix(path: string): string {
-  const suffix = runFolderOf('');
-  return path.endsWith(suffix) ? path.slice(0, -suffix.length) : path;
-}
-
-/** The run in flight for what the user named: the disk, one of its files, its hidden descriptor or the run folder. */
-async function findRun(
-  store: Store,
-  path: string,
-  options: OpenOptions,
-): Promise<{ header: RunHeader; source: DiskSource }> {
-  const source = await openSource(store, withoutRunSuffix(path), options);
-  const header = await Journal.find(store, source.path);
-  if (header !== undefined) return { header, source };
-  const swept = await sweepLitter(source);
-  throw conflict('no-run', 'no run is in flight for this disk: there is nothing to resume', {
-    path: source.path,
-    ...(swept ? { hint: 'what was left of a run that never began, or was over, has been removed' } : {}),
   });
 }
 
@@ -134,11 +138,7 @@ function knownSize({ path, sizeBytes }: DiskExtent, header: RunHeader, index: nu
  * Drops a run that has not changed the disk yet: the descriptor comes back, the journal goes. Refused once a change
  * may have begun, unless forced by someone who put the disk back from a backup.
  */
-export async function abandonRun(
-  target: string,
-  force: boolean,
-  options: OpenOptions,
-): Promise<{ disk: string; runId: string }> {
+export async function abandonRun(target: string, force: boolean, options: OpenOptions): Promise<Dropped> {
   const { store, path } = await locate(target, options.remote);
   if (force) {
     const foreign = await dropForeign(store, path, options);
@@ -153,21 +153,24 @@ export async function abandonRun(
     await journal.close();
     if (!force && (checkpoint === undefined || checkpoint.started)) {
       throw refused('run-started', 'the run has already changed the disk: it can only be finished', {
-        hint: `vmreclaim resume ${shellQuote(diskPath)} (or, after putting a backup back: vmreclaim abandon --force)`,
+        hint: waysOut(header, diskPath),
       });
     }
     await restoreDescriptor(store, diskPath);
     await dropRun(store, diskPath);
-    return { disk: diskPath, runId: header.runId };
+    return { disk: diskPath, runId: header.runId, restored: false };
   });
 }
 
+function waysOut({ safetyCopy }: RunHeader, diskPath: string): string {
+  const disk = shellQuote(diskPath);
+  const back =
+    safetyCopy === undefined ? '' : `; back to its safety copy: vmreclaim abandon --restore ${disk}`;
+  return `vmreclaim resume ${disk}${back} (or, after putting a backup back: vmreclaim abandon --force)`;
+}
+
 /** Drops a run whose journal is on another machine; undefined when the journal is here, or there is no run. */
-async function dropForeign(
-  store: Store,
-  path: string,
-  options: OpenOptions,
-): Promise<{ disk: string; runId: string } | undefined> {
+async function dropForeign(store: Store, path: string, options: OpenOptions): Promise<Dropped | undefined> {
   const source = await openSource(store, withoutRunSuffix(path), options);
   try {
     await Journal.find(store, source.path);
@@ -178,7 +181,7 @@ async function dropForeign(
   return withDisk(source, { writable: true }, async () => {
     await restoreDescriptor(store, source.path);
     await dropRun(store, source.path);
-    return { disk: source.path, runId: 'of another client' };
+    return { disk: source.path, runId: 'of another client', restored: false };
   });
 }
 

@@ -1,13 +1,13 @@
 import { deviceError, refused } from '../core/errors.js';
 import { complement, rangeEnd } from '../core/range.js';
 import { formatSize } from '../core/size.js';
-import { MIB } from '../core/units.js';
+import { KIB, MIB } from '../core/units.js';
 import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
 import { runFolderOf } from '../disk/names.js';
 import type { DiskSource } from '../disk/types.js';
 import type { RunTotals } from '../execute/types.js';
-import type { Operation } from '../program/types.js';
+import type { Operation, Phase } from '../program/types.js';
 
 /** Left free on the store, for the metadata of its file system and for others. */
 const SPARE_BYTES = 16 * MIB;
@@ -41,6 +41,35 @@ async function checkFree(store: Store, folder: string, needed: number): Promise<
     hint: 'free some space on the datastore; the journal and newly used blocks of a thin disk need it',
   });
 }
+
+/** Bytes a store needs while a safety copy keeps every block that the run changes; never more than a whole second disk. */
+export function besideCopy(
+  { allocates, rewrites }: { readonly allocates: number; readonly rewrites: number },
+  { allocatedBytes, sizeBytes }: DiskSource,
+): number {
+  return Math.max(allocates, Math.min(rewrites, (allocatedBytes ?? sizeBytes) + allocates));
+}
+
+/** The usual block of file systems that share blocks. */
+const STORE_BLOCK_BYTES = 4 * KIB;
+
+/**
+ * Bytes of blocks that an operation makes the store write anew where a safety copy holds the old ones. A long copy between
+ * whole blocks shares them once more instead.
+ */
+export function rewrittenBy(operation: Operation, { spill }: Pick<Phase, 'spill'>): number {
+  const edges = 2 * STORE_BLOCK_BYTES;
+  if (operation.op === 'write') return operation.bytes.length + edges;
+  if (operation.op === 'fill') return operation.length + edges;
+  // Zeros at the edges of what is punched.
+  if (operation.op === 'discard') return edges;
+  if (operation.op !== 'copy') return 0;
+  const { from, to, length } = operation;
+  const isShared = spill !== true && length >= MIB && isWholeBlock(from) && isWholeBlock(to);
+  return isShared ? edges : length + edges;
+}
+
+const isWholeBlock = (at: number): boolean => at % STORE_BLOCK_BYTES === 0;
 
 /** VMware fills the extent files of a twoGbMaxExtentFlat disk up to 4,192,256 sectors and opens none that is longer. */
 const MAX_SPLIT_EXTENT_BYTES = 4_192_256 * 512;

@@ -36,7 +36,7 @@ export async function runToEnd(
     return { after, counters };
   } catch (error) {
     await journal.close().catch(() => undefined);
-    throw resumable(error, path);
+    throw resumable(error, path, journal.header.safetyCopy !== undefined);
   }
 }
 
@@ -66,8 +66,10 @@ async function verify(journal: Journal, disk: Disk, before: DiskFacts): Promise<
 }
 
 /** A failure of a run in flight as one that `resume` answers; a broken promise or law keeps its family. */
-export function resumable(error: unknown, path: string): VmreclaimError {
-  const hint = `finish it with: vmreclaim resume ${shellQuote(path)}`;
+export function resumable(error: unknown, path: string, hasSafetyCopy = false): VmreclaimError {
+  const finish = `finish it with: vmreclaim resume ${shellQuote(path)}`;
+  const back = `go back to the disk as it was with: vmreclaim abandon --restore ${shellQuote(path)}`;
+  const hint = hasSafetyCopy ? `${finish}; or ${back}` : finish;
   if (error instanceof VmreclaimError && (error.family === 'verify' || error.family === 'internal')) {
     return new VmreclaimError(error.family, error.code, error.message, { ...error.detail, hint });
   }

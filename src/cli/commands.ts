@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
 import {
+  type AbandonFlags,
   type ChangeFlags,
   type CommonOptions,
   type LayoutFlags,
@@ -15,6 +16,7 @@ import {
   withChangeOptions,
   withCommonOptions,
   withLayoutOptions,
+  withSafetyOption,
   type ZeroFlags,
 } from './options.js';
 import { addReportingCommands } from './reporting-commands.js';
@@ -49,7 +51,7 @@ function addScan(program: Command, around: Surroundings): void {
 }
 
 function addPlan(program: Command, around: Surroundings): void {
-  withLayoutOptions(withCommonOptions(program.command('plan <disk>')))
+  withSafetyOption(withLayoutOptions(withCommonOptions(program.command('plan <disk>'))))
     .description('what align, shrink or enlarge would do, as a table or JSON; changes nothing')
     .addOption(
       new Option(
@@ -147,10 +149,14 @@ function addResume(program: Command, around: Surroundings): void {
       await runResume(disk, options, around);
     });
   withCommonOptions(program.command('abandon <disk>'))
-    .description('drop an interrupted run that has not changed the disk yet')
-    .option('--force', 'drop it in any case: the disk was put back from a backup')
-    .action(async (disk: string, options: CommonOptions & { force?: boolean }) => {
-      const { runAbandon } = await import('./run-change.js');
+    .description('drop an interrupted run that has not changed the disk yet, or put the disk back')
+    .addOption(
+      new Option('--force', 'drop it in any case: the disk was put back from a backup').conflicts('restore'),
+    )
+    .option('--restore', 'put the disk back to what it was, from the copy of --safety-copy')
+    .option('-y, --yes', 'put it back without asking')
+    .action(async (disk: string, options: AbandonFlags) => {
+      const { runAbandon } = await import('./run-abandon.js');
       await runAbandon(disk, options, around);
     });
 }

@@ -21,6 +21,13 @@ export interface CommonOptions extends OutputOptions {
 export interface ChangeFlags extends CommonOptions {
   readonly yes?: boolean;
   readonly dryRun?: boolean;
+  readonly safetyCopy?: boolean;
+}
+
+export interface AbandonFlags extends CommonOptions {
+  readonly force?: boolean;
+  readonly restore?: boolean;
+  readonly yes?: boolean;
 }
 
 export interface LayoutFlags {
@@ -56,6 +63,7 @@ export type PlanFor = 'align' | 'shrink' | 'enlarge';
 
 export interface PlanFlags extends CommonOptions, LayoutFlags {
   readonly explain?: boolean;
+  readonly safetyCopy?: boolean;
   readonly for?: PlanFor;
 }
 
@@ -154,9 +162,17 @@ function secondsArgument(text: string): number {
 
 /** Options of every command that changes a disk. */
 export function withChangeOptions(command: Command): Command {
-  return withCommonOptions(command)
+  return withSafetyOption(withCommonOptions(command))
     .option('-y, --yes', 'go on without asking')
     .option('-n, --dry-run', 'plan, compile and rehearse, but change nothing');
+}
+
+/** For commands that change a disk, and for their plan. */
+export function withSafetyOption(command: Command): Command {
+  return command.option(
+    '--safety-copy',
+    'first make a copy that shares blocks with the disk (XFS, btrfs): abandon --restore goes back to it',
+  );
 }
 
 export function withBoundary(command: Command): Command {

@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { changeDisk } from '../app/change.js';
-import { abandonRecord, runRecord } from '../app/history.js';
+import { abandonRecord, type RecordContext, runRecord } from '../app/history.js';
 import { type Outcome, runResult } from '../app/outcome.js';
 import { measureNone, planDisk, requestFromPlan, type Wish } from '../app/plan.js';
-import { abandonRun, resumeRun } from '../app/resume.js';
+import { goOn } from '../app/resume.js';
 import type { Services } from '../app/services.js';
 import { usageError } from '../core/errors.js';
-import { cleanText } from '../core/text.js';
+import type { RunRecord } from '../history/types.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { type FreeRule, type LayoutRequest, layoutRequest, type Plan } from '../plan/types.js';
 import { EXIT_DONE } from '../report/error.js';
@@ -29,6 +29,7 @@ import type { ProfileWish } from './profile-wish.js';
 import { type Progress, startProgress } from './progress.js';
 import { recorded } from './record.js';
 import { openOptions } from './remote.js';
+import { printDropped } from './run-abandon.js';
 import type { Surroundings } from './surroundings.js';
 import { printData, printTalk, renderOptions } from './terminal.js';
 
@@ -76,7 +77,7 @@ export async function runPlan(disk: string, flags: PlanFlags, around: Surroundin
   }
   const { plan } = await planDisk(
     disk,
-    wish,
+    { ...wish, safetyCopy: flags.safetyCopy === true },
     openOptions(flags, around.signals.signal),
     around.signals.signal,
   );
@@ -172,36 +173,28 @@ async function runChange(
   around: Surroundings,
 ): Promise<void> {
   const dryRun = flags.dryRun === true;
+  const wanted = { ...wish, safetyCopy: flags.safetyCopy === true };
   const result = await recordedRun({ command, disk }, flags, around, () =>
     withServices(flags, around, true, (services) =>
-      changeDisk(disk, wish, { ...openOptions(flags, around.signals.signal), dryRun }, services),
+      changeDisk(disk, wanted, { ...openOptions(flags, around.signals.signal), dryRun }, services),
     ),
   );
   printResult(result, command, flags, around);
 }
 
 export async function runResume(disk: string, flags: CommonOptions, around: Surroundings): Promise<void> {
-  const result = await recordedRun({ command: 'resume', disk }, flags, around, () =>
+  const what = { command: 'resume', disk } as const;
+  const work = () =>
     withServices(flags, around, false, (services) =>
-      resumeRun(disk, openOptions(flags, around.signals.signal), services),
-    ),
+      goOn(disk, openOptions(flags, around.signals.signal), services),
+    );
+  const ended = await recorded(what, flags, around, work, (value, context, seconds) =>
+    'restored' in value
+      ? abandonRecord('resume', value, seconds, context)
+      : recordOf(value, what.command, context),
   );
-  printResult(result, 'resume', flags, around);
-}
-
-export async function runAbandon(
-  disk: string,
-  flags: CommonOptions & { force?: boolean },
-  around: Surroundings,
-): Promise<void> {
-  const what = { command: 'abandon', disk };
-  const work = () => abandonRun(disk, flags.force === true, openOptions(flags, around.signals.signal));
-  const dropped = await recorded(what, flags, around, work, (value, context, seconds) =>
-    abandonRecord(value, seconds, context),
-  );
-  const document = { formatVersion: 1, command: 'abandon', ...dropped, status: 'done' };
-  printData(flags.json === true ? toJson(document) : `run ${cleanText(dropped.runId)} was dropped\n`, flags);
-  around.setExitCode(0);
+  if ('restored' in ended) printDropped('resume', ended, flags, around);
+  else printResult(ended, 'resume', flags, around);
 }
 
 /** Runs, and leaves a record of it in the history. */
@@ -211,10 +204,11 @@ function recordedRun(
   around: Surroundings,
   work: () => Promise<Outcome>,
 ): Promise<Outcome> {
-  return recorded(what, flags, around, work, (value, context) =>
-    runRecord(runResult(value, what.command), value.before.vm?.name ?? null, EXIT_DONE, context),
-  );
+  return recorded(what, flags, around, work, (value, context) => recordOf(value, what.command, context));
 }
+
+const recordOf = (value: Outcome, command: RunResult['command'], context: RecordContext): RunRecord =>
+  runRecord(runResult(value, command), value.before.vm?.name ?? null, EXIT_DONE, context);
 
 export function printResult(
   value: Outcome,
@@ -228,12 +222,12 @@ export function printResult(
   around.setExitCode(exitCode);
 }
 
-async function withServices(
+async function withServices<T>(
   flags: ChangeFlags,
   around: Surroundings,
   asks: boolean,
-  work: (services: Services) => Promise<Outcome>,
-): Promise<Outcome> {
+  work: (services: Services) => Promise<T>,
+): Promise<T> {
   let progress: Progress | undefined;
   const services: Services = {
     version: around.version,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { damaged } from '../core/errors.js';
 import { MIB } from '../core/units.js';
+import { SAFETY_COPY } from './safety-copy.js';
 import type { RunHeader } from './types.js';
 
 /** A window is a few MiB. A header that claims more must not make the runner allocate it. */
@@ -26,6 +27,18 @@ const runHeader = z.looseObject({
     bytesToDiscard: count,
     spillBytes: count.max(MAX_SPILL_BYTES),
   }),
+  safetyCopy: z
+    .array(
+      z.object({
+        role: z.enum(['extent', 'descriptor', 'change-tracking', 'vmx']),
+        file: text.min(1),
+        // It is opened and removed: never a name that leads elsewhere.
+        copy: text.regex(SAFETY_COPY),
+        sizeBytes: count,
+        inode: text,
+      }),
+    )
+    .optional(),
 });
 
 /** The header in the bytes of `run.json`. Damaged (code journal) when it is none, or one of another version. */

@@ -5,9 +5,11 @@ import { RUN_HEADER_NAME, runFolderOf } from '../disk/names.js';
 import { copiedBytes } from '../program/laws.js';
 import type { Phase } from '../program/types.js';
 import { parseHeader } from './header.js';
+import { noteFor, wayBack } from './note.js';
 import { elsewhere, isLeftover, type Place, parsePointer, placeOf, pointerBytes } from './pointer.js';
 import { decodePhase, decodeRecord, encodePhase, encodeRecord, type PathMap } from './record.js';
 import { MAX_RECORD_BYTES, RecordReader } from './record-reader.js';
+import { SAFETY_COPY } from './safety-copy.js';
 import { CHECKPOINT_FILE_BYTES, CheckpointFile, SpillFile, spillFileBytes } from './slots.js';
 import type { RunHeader, RunTotals } from './types.js';
 
@@ -135,7 +137,7 @@ export async function removeRun(store: Store, folder: string): Promise<void> {
   for (const name of FILES) await store.remove(store.join(folder, name));
   if ((await store.stat(folder)) === undefined) return;
   for (const { name } of await store.list(folder)) {
-    if (TEMPORARY.test(name)) await store.remove(store.join(folder, name));
+    if (TEMPORARY.test(name) || SAFETY_COPY.test(name)) await store.remove(store.join(folder, name));
   }
   await store.remove(folder);
 }
@@ -213,7 +215,7 @@ export class JournalWriter {
     await CheckpointFile.allocate(await keeper.open(at(CHECKPOINT), 'create'));
     await SpillFile.allocate(await keeper.open(at(SPILL), 'create'), this.totals.spillBytes);
     const beside = (name: string) => this.store.join(runFolderOf(this.diskPath), name);
-    await this.store.replaceFile(beside(NOTE), new TextEncoder().encode(this.note(header.disk)));
+    await this.store.replaceFile(beside(NOTE), new TextEncoder().encode(this.note(header)));
     const whole: RunHeader = { formatVersion: 1, ...header, totals: this.totals };
     await keeper.replaceFile(at(HEADER), new TextEncoder().encode(`${JSON.stringify(whole, null, 1)}\n`));
     const { journals } = this.store;
@@ -221,11 +223,11 @@ export class JournalWriter {
     await this.store.replaceFile(beside(HEADER), pointerBytes(whole, journals.client, this.diskPath));
   }
 
-  private note(disk: string): string {
+  private note({ disk, safetyCopy }: Pick<RunHeader, 'disk' | 'safetyCopy'>): string {
     const { journals } = this.store;
-    if (journals === undefined) return note(disk, disk);
+    if (journals === undefined) return noteFor(disk, disk) + (safetyCopy === undefined ? '' : wayBack(disk));
     const where = `The journal is not here but on the machine ${journals.client.host}: resume it there, as the same user.\n\n`;
-    return where + note(disk, this.diskPath);
+    return where + noteFor(disk, this.diskPath);
   }
 
   get runTotals(): RunTotals {
@@ -247,14 +249,6 @@ export class JournalWriter {
     this.pending = [];
     this.pendingBytes = 0;
   }
-}
-
-function note(disk: string, target: string): string {
-  return (
-    `vmreclaim is changing the disk ${disk}, or was interrupted while it did.\n` +
-    `Finish it with:\n\n    vmreclaim resume ${shellQuote(target)}\n\n` +
-    'Do not start the virtual machine and do not remove this folder before that: without it the disk cannot be made whole.\n'
-  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { damaged, internalError, interrupted } from '../core/errors.js';
+import { conflict, damaged, internalError, interrupted } from '../core/errors.js';
 import { MIB } from '../core/units.js';
 import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
@@ -181,6 +181,11 @@ export class Runner {
     if (found === undefined) {
       throw damaged('journal', 'both checkpoints of the run journal are damaged', {
         path: this.journal.folder,
+      });
+    }
+    if (found.restore !== undefined) {
+      throw conflict('restoring', 'the disk is being put back from its safety copy', {
+        hint: 'go on with: vmreclaim resume, or vmreclaim abandon --restore',
       });
     }
     return found;

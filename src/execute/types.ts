@@ -18,6 +18,22 @@ export interface RunExtent {
   readonly inode: string;
 }
 
+/** What a file is to the disk; each is put back in its own way. */
+export type SafetyRole = 'extent' | 'descriptor' | 'change-tracking' | 'vmx';
+
+/** A file beside the disk, and its copy in the run folder that shares its blocks. */
+export interface SafetyFile {
+  readonly role: SafetyRole;
+  /** As in `extents`: relative to the folder of the disk where it lies there. */
+  readonly file: string;
+  /** Name in the run folder. */
+  readonly copy: string;
+  /** Of the file before the run, and so of the copy. */
+  readonly sizeBytes: number;
+  /** Of the copy. */
+  readonly inode: string;
+}
+
 /** `run.json`: what a run is about. */
 export interface RunHeader {
   readonly formatVersion: 1;
@@ -35,6 +51,8 @@ export interface RunHeader {
   readonly fixups: readonly PlannedFixup[];
   readonly warnings: readonly Reason[];
   readonly totals: RunTotals;
+  /** Of `--safety-copy`: everything that the run changes, as it was before. */
+  readonly safetyCopy?: readonly SafetyFile[];
 }
 
 /** What has been done so far; part of every checkpoint. */
@@ -54,4 +72,9 @@ export interface Checkpoint extends Counters {
   readonly started: boolean;
   /** The changed disk was inspected and is what the plan promised. */
   readonly verified: boolean;
+  /**
+   * The disk is being put back from its safety copy, and the program must never go on; `done`: it is, and only the
+   * descriptor and the run folder are left to be cleared up.
+   */
+  readonly restore?: 'begun' | 'done';
 }

@@ -1,10 +1,10 @@
-import { mkdirSync, rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
 import type { RunResult } from '../../src/report/run-result.js';
 import { expectCli } from '../support/cli.js';
 import { type Guest, makeGuest } from '../support/guests.js';
 import { rootJudge, run } from '../support/judges.js';
+import { LoopStore, MKFS } from '../support/loop-store.js';
 import { fill, flatOf, UNUSED_JUDGES, unusedOf } from '../support/unused.js';
 import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
@@ -12,29 +12,21 @@ import { Workbench } from '../support/workbench.js';
 import { killWhen, newestCheckpointOf } from './killer.js';
 
 const bench = new Workbench();
-const points: string[] = [];
+const stores: LoopStore[] = [];
 afterEach(() => {
-  for (const point of points.splice(0)) {
-    run('umount', [point]);
-    rmSync(`${point}.img`);
-  }
+  for (const store of stores.splice(0)) store.remove();
 });
 afterAll(() => bench.remove());
 
-/** File systems that a datastore of a Linux host has. Each can punch; XFS shares blocks instead of copying them. */
 const STORES = [
-  { name: 'ext4', mkfs: ['mke2fs', '-q', '-F', '-t', 'ext4'] },
-  { name: 'XFS with reflink', mkfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'] },
+  { name: 'ext4', mkfs: MKFS.ext4 },
+  { name: 'XFS with reflink', mkfs: MKFS.xfs },
 ] as const;
 
-function mounted([command, ...options]: readonly string[]): string {
-  const point = join(bench.newFolder(), 'store');
-  run('truncate', ['-s', '1G', `${point}.img`]);
-  run(command ?? '', [...options, `${point}.img`]);
-  mkdirSync(point);
-  run('mount', ['-o', 'loop', `${point}.img`, point]);
-  points.push(point);
-  return point;
+function mounted(mkfs: readonly string[]): string {
+  const store = new LoopStore(bench.newFolder(), mkfs);
+  stores.push(store);
+  return store.point;
 }
 
 const part = (number: number, kind: VolumeKind, start: number, sectors: number) =>

@@ -16,6 +16,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   mke2fs: 'e2fsprogs',
   e2fsck: 'e2fsprogs',
   debugfs: 'e2fsprogs',
+  filefrag: 'e2fsprogs',
   'qemu-img': 'qemu-utils',
   'qemu-io': 'qemu-utils',
   getfattr: 'attr',

@@ -1,0 +1,345 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { changeDisk } from '../../src/app/change.js';
+import type { Wish } from '../../src/app/plan.js';
+import { restoreRun } from '../../src/app/restore.js';
+import { goOn, resumeRun } from '../../src/app/resume.js';
+import type { Services } from '../../src/app/services.js';
+import { createLocalStore, localStore } from '../../src/backends/local/local-store.js';
+import type { Store, StoreFile } from '../../src/device/store.js';
+import { layoutRequest } from '../../src/plan/types.js';
+import { newestCheckpointOf } from '../e2e/killer.js';
+import { rootJudge, run } from '../support/judges.js';
+import { LoopStore, MKFS } from '../support/loop-store.js';
+import { hashFile } from '../support/mounts.js';
+import { randomBytes } from '../support/random.js';
+import { testServices } from '../support/services.js';
+
+const MIB = 1 << 20;
+/** A disk in three files; its opaque partition moves from 1.5 MiB to 64 KiB, the first file is cut, the others go. */
+const EXTENTS = [2 * MIB, MIB, MIB];
+const SIZE = 4 * MIB;
+const USED = { at: 1.5 * MIB, length: 0.75 * MIB };
+const SHRINK: Wish = {
+  request: () => layoutRequest({ command: 'shrink' }),
+  measure: () => false,
+  safetyCopy: true,
+};
+const YES = { confirm: async () => true };
+
+let base = '';
+let xfs: LoopStore | undefined;
+let folder = '';
+const diskIn = (where: string) => join(where, 'x.vmdk');
+const fileOf = (where: string, index: number) => join(where, `x-f00${index + 1}.vmdk`);
+
+const NOISE = randomBytes(SIZE, 7);
+
+function writeDisk(where: string): void {
+  mkdirSync(where);
+  const bytes = Buffer.from(NOISE);
+  bytes.fill(0, 0, USED.at);
+  bytes.writeUInt8(0xda, 446 + 4);
+  bytes.writeUInt32LE(USED.at / 512, 446 + 8);
+  bytes.writeUInt32LE(USED.length / 512, 446 + 12);
+  bytes.writeUInt16LE(0xaa55, 510);
+  let at = 0;
+  for (const [index, size] of EXTENTS.entries()) {
+    writeFileSync(fileOf(where, index), bytes.subarray(at, at + size));
+    chmodSync(fileOf(where, index), 0o640);
+    at += size;
+  }
+  const lines = EXTENTS.map((size, index) => `RW ${size / 512} FLAT "x-f00${index + 1}.vmdk" 0`);
+  const head = 'version=3\nCID=12345678\nparentCID=ffffffff\ncreateType="twoGbMaxExtentFlat"\n';
+  const tracking = 'changeTrackPath="x-ctk.vmdk"\n';
+  writeFileSync(diskIn(where), `# Disk DescriptorFile\n${head}${lines.join('\n')}\n${tracking}`);
+  writeFileSync(join(where, 'x-ctk.vmdk'), 'tracked');
+  const vmx = 'displayName = "old"\nctkEnabled = "TRUE"\nscsi0:0.present = "TRUE"\n';
+  writeFileSync(join(where, 'x.vmx'), `${vmx}scsi0:0.fileName = "x.vmdk"\nscsi0:0.ctkEnabled = "TRUE"\n`);
+}
+
+/** Names, modes, owners and bytes of everything in the folder. */
+const stateOf = (where: string): string[] =>
+  readdirSync(where)
+    .sort()
+    .map((name) => {
+      const path = join(where, name);
+      const { mode, uid, size } = statSync(path);
+      return `${name} ${mode.toString(8)} ${uid} ${size} ${statSync(path).isFile() ? hashFile(path) : ''}`;
+    });
+
+/** Where a run is stopped: nothing changed yet, in the middle of a move, or with everything done but the last rename. */
+type Stop = 'begin' | 'change' | 'tables' | 'finish';
+
+async function stoppedAt(where: string, stop: Stop, wish = SHRINK): Promise<void> {
+  const controller = new AbortController();
+  const onProgress: Services['onProgress'] = ({ why }) => {
+    // A folder in the way of the descriptor: the rename that ends the run fails.
+    if (stop === 'finish' && why === 'hide the descriptor') mkdirSync(diskIn(where));
+    if (stop === 'change' && why === 'move partition 1') controller.abort();
+    if (stop === 'tables' && why === 'master boot record') controller.abort();
+  };
+  const onInFlight = () => {
+    if (stop === 'begin') controller.abort();
+  };
+  const services = testServices({ onProgress, onInFlight, signal: controller.signal });
+  const stopped = changeDisk(diskIn(where), wish, { dryRun: false }, services);
+  await expect(stopped).rejects.toMatchObject({ family: 'interrupted' });
+  if (stop === 'finish') rmdirSync(diskIn(where));
+}
+
+const restore = (where: string, store: Store = localStore) => restoreRun(store, diskIn(where), {}, YES);
+const checkpointIn = (where: string) => newestCheckpointOf({ disk: diskIn(where) });
+
+const hasXfs = rootJudge('mkfs.xfs', 'mke2fs', 'filefrag');
+beforeAll(() => {
+  base = mkdtempSync(join(tmpdir(), 'vmreclaim-safety-'));
+  if (hasXfs) xfs = new LoopStore(base, MKFS.xfs);
+});
+afterAll(() => {
+  xfs?.remove();
+  rmSync(base, { recursive: true });
+});
+
+describe.skipIf(!hasXfs)('a run with a safety copy', () => {
+  let count = 0;
+  beforeEach(() => {
+    folder = join(xfs?.point ?? base, `disk-${++count}`);
+    writeDisk(folder);
+  });
+
+  it('that ends well leaves nothing of it', async () => {
+    const names = readdirSync(folder).filter((name) => !/-(f002|f003|ctk)\.vmdk$/.test(name));
+    const { plan, status } = await changeDisk(diskIn(folder), SHRINK, { dryRun: false }, testServices());
+    expect(status).toBe('done');
+    expect(plan.warnings.map(({ code }) => code)).toContain('safety-copy');
+    expect(readdirSync(folder).sort()).toEqual(names.sort());
+  });
+
+  it.each(['begin', 'change', 'finish'] as const)(
+    'stopped at %s goes back to the very disk',
+    async (stop) => {
+      const [before, inode] = [stateOf(folder), statSync(fileOf(folder, 0)).ino];
+      await stoppedAt(folder, stop);
+      // What the stage is named for, or the test proves nothing.
+      expect({ begin: false, change: true, finish: true }[stop]).toBe(checkpointIn(folder)?.started);
+      expect(existsSync(fileOf(folder, 2))).toBe(stop !== 'finish');
+      expect(await restore(folder)).toMatchObject({ restored: true, disk: diskIn(folder) });
+      expect(stateOf(folder)).toEqual(before);
+      expect(statSync(fileOf(folder, 0)).ino).toBe(inode);
+    },
+  );
+
+  it('shares blocks with the disk until they change', async () => {
+    await stoppedAt(folder, 'begin');
+    const copy = join(`${diskIn(folder)}.vmreclaim`, 'safety-0');
+    const extents = run('filefrag', ['-v', copy])
+      .split('\n')
+      .filter((line) => /^ *\d+:/.test(line));
+    expect(extents.length).toBeGreaterThan(0);
+    for (const line of extents) expect(line).toContain('shared');
+  });
+
+  it('is not put back where a guest may have changed the disk since', async () => {
+    await stoppedAt(folder, 'finish');
+    renameSync(`${diskIn(folder)}.hidden-by-vmreclaim`, diskIn(folder));
+    const bytes = stateOf(folder);
+    await expect(restore(folder)).rejects.toMatchObject({ family: 'refused', code: 'guest-may-own' });
+    expect(stateOf(folder)).toEqual(bytes);
+    expect(await resumeRun(diskIn(folder), {}, testServices())).toMatchObject({ status: 'done' });
+  });
+
+  it('leaves the .vmx alone when somebody edited it meanwhile', async () => {
+    await stoppedAt(folder, 'finish');
+    const vmx = join(folder, 'x.vmx');
+    writeFileSync(vmx, `${readFileSync(vmx, 'latin1')}memsize = "4096"\n`);
+    const edited = readFileSync(vmx, 'latin1');
+    await restore(folder);
+    expect(readFileSync(vmx, 'latin1')).toBe(edited);
+    expect(existsSync(join(folder, 'x-ctk.vmdk'))).toBe(true);
+  });
+
+  it('whose result is not what was promised keeps its copy, and goes back', async () => {
+    const before = stateOf(folder);
+    await stoppedAt(folder, 'tables');
+    // The disk id, which no phase writes any more.
+    const table = readFileSync(fileOf(folder, 0));
+    table.writeUInt32LE(0x12345678, 440);
+    writeFileSync(fileOf(folder, 0), table);
+    const failed = resumeRun(diskIn(folder), {}, testServices());
+    await expect(failed).rejects.toMatchObject({
+      family: 'verify',
+      detail: { hint: expect.stringContaining('abandon --restore') },
+    });
+    await restore(folder);
+    expect(stateOf(folder)).toEqual(before);
+  });
+});
+
+describe.skipIf(!hasXfs)('a safety copy', () => {
+  beforeEach(() => {
+    folder = mkdtempSync(join(xfs?.point ?? base, 'damage-'));
+    rmdirSync(folder);
+    writeDisk(folder);
+  });
+
+  const damage: [string, (copy: string) => void][] = [
+    ['is gone', (copy) => rmSync(copy)],
+    ['was cut', (copy) => truncateSync(copy, MIB / 2)],
+    ['is another file', (copy) => run('bash', ['-c', 'cp "$1" "$1.new" && mv "$1.new" "$1"', 'copy', copy])],
+  ];
+  it.each(damage)('that %s is refused, and nothing is put back', async (_, hurt) => {
+    await stoppedAt(folder, 'change');
+    hurt(join(`${diskIn(folder)}.vmreclaim`, 'safety-1'));
+    const before = stateOf(folder);
+    await expect(restore(folder)).rejects.toMatchObject({ family: 'damaged', code: 'safety-copy' });
+    expect(stateOf(folder)).toEqual(before);
+    expect(checkpointIn(folder)?.restore).toBeUndefined();
+    expect(await resumeRun(diskIn(folder), {}, testServices())).toMatchObject({ status: 'done' });
+  });
+
+  it('that was not made is refused with what there is to do', async () => {
+    await stoppedAt(folder, 'change', { ...SHRINK, safetyCopy: false });
+    await expect(restore(folder)).rejects.toMatchObject({
+      code: 'no-safety-copy',
+      detail: { hint: expect.stringContaining('vmreclaim resume') },
+    });
+  });
+
+  it('is not taken over a file that somebody put in the place of the disk', async () => {
+    await stoppedAt(folder, 'change');
+    run('bash', ['-c', 'cp "$1" "$1.new" && mv "$1.new" "$1"', 'copy', fileOf(folder, 1)]);
+    const before = stateOf(folder);
+    await expect(restore(folder)).rejects.toMatchObject({ family: 'conflict', code: 'other-file' });
+    expect(stateOf(folder)).toEqual(before);
+  });
+
+  it('is not taken where the store or the module is missing, and nothing is changed', async () => {
+    const ext4 = new LoopStore(mkdtempSync(join(base, 'ext4-')), MKFS.ext4);
+    try {
+      const plain = join(ext4.point, 'disk');
+      writeDisk(plain);
+      const before = stateOf(plain);
+      for (const dryRun of [true, false]) {
+        const refusal = changeDisk(diskIn(plain), SHRINK, { dryRun }, testServices());
+        await expect(refusal).rejects.toMatchObject({ family: 'refused', code: 'no-reflink' });
+      }
+      expect(stateOf(plain)).toEqual(before);
+      const bare = createLocalStore(async () => undefined);
+      expect(await bare.whyNoClone?.(diskIn(folder))).toMatchObject({ code: 'no-reflink' });
+    } finally {
+      ext4.remove();
+    }
+  });
+});
+
+/** What a process does of the step in which it dies: all of it, or nothing, but of a clone a part. */
+type Death = 'behind' | 'torn';
+
+/** A store that fails for ever from its step `at` on; steps are what changes something. */
+function dyingStore(at: number, death: Death): Store {
+  let steps = 0;
+  const step = async <T>(work: () => Promise<T>, tear: () => Promise<unknown>): Promise<T> => {
+    const now = steps++;
+    if (now < at) return work();
+    if (now === at && death === 'behind') await work();
+    if (now === at && death === 'torn') await tear();
+    throw new Error('dead');
+  };
+  const none = async () => undefined;
+  const file = (open: StoreFile): StoreFile =>
+    new Proxy(open, {
+      get: (target, key) => {
+        if (key === 'writeAt')
+          return (...args: Parameters<StoreFile['writeAt']>) => step(() => target.writeAt(...args), none);
+        const value: unknown = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+  return {
+    ...localStore,
+    open: async (path, mode) => file(await localStore.open(path, mode)),
+    rename: (from, to) => step(() => localStore.rename(from, to), none),
+    remove: (path) => step(() => localStore.remove(path), none),
+    replaceFile: (path, bytes) => step(() => localStore.replaceFile(path, bytes), none),
+    cloneFile: (source, target) =>
+      step(
+        async () => localStore.cloneFile?.(source, target),
+        async () => truncateSync(target, statSync(target, { throwIfNoEntry: false }) ? 512 : 0),
+      ),
+  };
+}
+
+/** A copy of a folder with a run in flight, as if it had begun there. */
+function copyInFlight(from: string, to: string): void {
+  run('cp', ['-a', '--reflink=always', from, to]);
+  const path = join(to, 'x.vmdk.vmreclaim', 'run.json');
+  const header = JSON.parse(readFileSync(path, 'utf8')) as {
+    extents: { path: string; inode: string }[];
+    safetyCopy: { copy: string; inode: string }[];
+  };
+  const inodeOf = (...names: string[]) =>
+    `${statSync(join(to, ...names), { throwIfNoEntry: false })?.ino ?? 'gone'}`;
+  for (const each of header.extents) each.inode = inodeOf(each.path);
+  for (const each of header.safetyCopy) each.inode = inodeOf('x.vmdk.vmreclaim', each.copy);
+  writeFileSync(path, JSON.stringify(header));
+}
+
+/** More steps than putting a disk back has. */
+const MOST_STEPS = 60;
+
+describe.skipIf(!hasXfs)('putting the disk back', () => {
+  it.each(['behind', 'torn'] as const)(
+    'can be stopped (%s) in each of its steps, and goes on to the very disk',
+    async (death) => {
+      const where = mkdtempSync(join(xfs?.point ?? base, 'steps-'));
+      const original = join(where, 'original');
+      writeDisk(original);
+      const before = stateOf(original);
+      await stoppedAt(original, 'finish');
+      let [step, restoring] = [0, 0];
+      for (let isDead = true; isDead; step++) {
+        const copy = join(where, `${step}`);
+        copyInFlight(original, copy);
+        isDead = await restore(copy, dyingStore(step, death)).then(
+          () => false,
+          () => true,
+        );
+        if (checkpointIn(copy)?.restore === 'begun') {
+          restoring++;
+          await expect(resumeRun(diskIn(copy), {}, testServices())).rejects.toMatchObject({
+            code: 'restoring',
+          });
+        }
+        if (existsSync(join(copy, 'x.vmdk.vmreclaim', 'run.json'))) await finish(copy);
+        else rmSync(join(copy, 'x.vmdk.vmreclaim'), { recursive: true, force: true });
+        expect(stateOf(copy), `${death} step ${step} (${basename(copy)})`).toEqual(before);
+        rmSync(copy, { recursive: true });
+        expect(step).toBeLessThan(MOST_STEPS);
+      }
+      // Three extents, tracking file, .vmx and descriptor, each its own step, between the marks.
+      expect(restoring).toBeGreaterThanOrEqual(6);
+    },
+  );
+
+  /** What an operator does: resume, where the disk was being put back; else the same command again. */
+  async function finish(where: string): Promise<void> {
+    if (checkpointIn(where)?.restore === undefined) await restore(where);
+    else expect(await goOn(diskIn(where), {}, testServices())).toMatchObject({ restored: true });
+  }
+});

@@ -1,0 +1,27 @@
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './judges.js';
+
+/** File systems that a datastore of a Linux host has. Each can punch; XFS shares blocks instead of copying them. */
+export const MKFS = {
+  ext4: ['mke2fs', '-q', '-F', '-t', 'ext4'],
+  xfs: ['mkfs.xfs', '-q', '-m', 'reflink=1'],
+} as const;
+
+/** A file system of its own in a loop file, mounted below a folder; for root. */
+export class LoopStore {
+  readonly point: string;
+
+  constructor(folder: string, [command, ...options]: readonly string[]) {
+    this.point = join(folder, 'store');
+    run('truncate', ['-s', '1G', `${this.point}.img`]);
+    run(command ?? '', [...options, `${this.point}.img`]);
+    mkdirSync(this.point);
+    run('mount', ['-o', 'loop', `${this.point}.img`, this.point]);
+  }
+
+  remove(): void {
+    run('umount', [this.point]);
+    rmSync(`${this.point}.img`);
+  }
+}

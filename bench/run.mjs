@@ -1,5 +1,5 @@
 // Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
-// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree, openssh-server. Usage: npm run bench [-- NAME...]; NAME: align full shrink ext zero scan scale report huge records sftp
+// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree, xfsprogs, openssh-server. Usage: npm run bench [-- NAME...]; NAME: align full shrink ext zero pack scan scale report huge records sftp
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { fillWithNoise, guestWithNtfs, manyDisks, noisyExt4, noisyNtfs, writeDescriptor } from './images.mjs';
 import { timesInChromium } from './interactive.mjs';
+import { benchPack } from './pack.mjs';
 import { judgeRecordsDisk, recordsDisk } from './records.mjs';
 import { benchSftp } from './sftp.mjs';
 
@@ -299,6 +300,7 @@ const ALL = {
   shrink: benchShrink,
   ext: benchExt,
   zero: benchZero,
+  pack: () => benchPack({ folder, vmreclaim, measure, row, median, seconds, mib, rounds: ROUNDS }),
   scan: benchScan,
   scale: benchScale,
   report: benchReport,

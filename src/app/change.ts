@@ -2,7 +2,6 @@ import { conflict, hintOf, isFamily, refused } from '../core/errors.js';
 import { openSource } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
 import { Journal, JournalWriter } from '../execute/journal.js';
-import { takeSafetyCopy } from '../execute/safety-copy.js';
 import type { RunHeader } from '../execute/types.js';
 import { newContentId } from '../formats/vmdk/index.js';
 import { inspectDisk } from '../inspect/inspect.js';
@@ -19,6 +18,7 @@ import { resizeTools } from './resize-tools.js';
 import { resumeOnce } from './resume.js';
 import { besideCopy, checkFileSize, checkRoom } from './room.js';
 import { resumable, runToEnd } from './run-to-end.js';
+import { takeSafetyCopy } from './safety-copy.js';
 import type { Services } from './services.js';
 import { isCleared } from './zero.js';
 

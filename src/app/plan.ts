@@ -3,7 +3,6 @@ import { conflict } from '../core/errors.js';
 import { COPY_NOTES, type Store } from '../device/store.js';
 import { openSource } from '../disk/open.js';
 import type { DiskSource } from '../disk/types.js';
-import { checkSafetyCopy } from '../execute/safety-copy.js';
 import { factsWithoutContent, type InspectOptions, inspectDisk } from '../inspect/inspect.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { makePlan } from '../plan/plan.js';
@@ -11,6 +10,7 @@ import type { LayoutRequest, Plan } from '../plan/types.js';
 import { type Found, type OpenOptions, withDisk } from './open.js';
 import { resizeTools } from './resize-tools.js';
 import { checkSplitExtent } from './room.js';
+import { checkSafetyCopy } from './safety-copy.js';
 import { completePlan } from './work-out.js';
 
 /** What a command wants of a disk. */

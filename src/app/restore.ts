@@ -21,10 +21,15 @@ export interface Dropped {
   readonly restored: boolean;
 }
 
+/** The run whose work is given up. */
+export interface GivenUp extends Pick<RunHeader, 'disk' | 'runId' | 'startedAt'> {
+  readonly command: string;
+}
+
 /** What putting a disk back needs from outside. */
 export interface RestoreServices {
   /** Asks whether to give up what the run did; false: the user said no. */
-  confirm(header: RunHeader): Promise<boolean>;
+  confirm(run: GivenUp): Promise<boolean>;
   /** From here on an interruption leaves a disk that must be put back to its end. */
   onInFlight?(disk: string): void;
 }
@@ -58,7 +63,7 @@ export async function restoreRun(
     throw refused(obstacle.code, obstacle.message, { path: run.source.path, ...hintOf(obstacle) });
   }
   await checkPossible(store, run, copies, await checkpointOf(store, run.source.path), options);
-  if (!(await services.confirm(run.header))) {
+  if (!(await services.confirm({ ...run.header, command: run.header.plan.request.command }))) {
     throw refused('declined', 'nothing was changed: the run is in flight as before');
   }
   const restoring = new Restoring(store, run, copies, options);

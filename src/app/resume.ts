@@ -152,7 +152,7 @@ export async function abandonRun(target: string, force: boolean, options: OpenOp
     const checkpoint = await journal.checkpoints.read();
     await journal.close();
     if (!force && (checkpoint === undefined || checkpoint.started)) {
-      throw refused('run-started', 'the run has already changed the disk: it can only be finished', {
+      throw refused('run-started', 'the run has begun to change the disk: it cannot just be dropped', {
         hint: waysOut(header, diskPath),
       });
     }

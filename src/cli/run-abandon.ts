@@ -1,8 +1,7 @@
 import { abandonRecord } from '../app/history.js';
-import { type Dropped, restoreTarget } from '../app/restore.js';
+import { type Dropped, type GivenUp, restoreTarget } from '../app/restore.js';
 import { abandonRun } from '../app/resume.js';
 import { cleanText } from '../core/text.js';
-import type { RunHeader } from '../execute/types.js';
 import { toJson } from '../report/json.js';
 import { askToGoOn } from './confirm.js';
 import type { AbandonFlags, CommonOptions } from './options.js';
@@ -15,8 +14,8 @@ export async function runAbandon(disk: string, flags: AbandonFlags, around: Surr
   const { signal } = around.signals;
   const options = openOptions(flags, signal);
   const services = {
-    confirm: async (header: RunHeader) => {
-      if (flags.quiet !== true && flags.json !== true) printTalk(whatIsGivenUp(header));
+    confirm: async (run: GivenUp) => {
+      if (flags.quiet !== true && flags.json !== true) printTalk(whatIsGivenUp(run));
       return askToGoOn('Put the disk back?', flags.yes === true, signal);
     },
     onInFlight: (path: string) => around.signals.setInFlight(path),
@@ -35,8 +34,8 @@ export async function runAbandon(disk: string, flags: AbandonFlags, around: Surr
   printDropped('abandon', dropped, flags, around);
 }
 
-function whatIsGivenUp({ disk, runId, startedAt, plan }: RunHeader): string {
-  const run = `the run ${cleanText(runId)} (${plan.request.command}), begun at ${cleanText(startedAt)}`;
+function whatIsGivenUp({ disk, runId, startedAt, command }: GivenUp): string {
+  const run = `the run ${cleanText(runId)} (${command}), begun at ${cleanText(startedAt)}`;
   return `${run}, is given up: ${cleanText(disk)} becomes what it was before\n`;
 }
 

@@ -19,9 +19,11 @@ import { changeDisk } from '../../src/app/change.js';
 import type { Wish } from '../../src/app/plan.js';
 import { restoreRun } from '../../src/app/restore.js';
 import { goOn, resumeRun } from '../../src/app/resume.js';
+import { besideCopy, rewrittenBy } from '../../src/app/room.js';
 import type { Services } from '../../src/app/services.js';
 import { createLocalStore, localStore } from '../../src/backends/local/local-store.js';
 import type { Store, StoreFile } from '../../src/device/store.js';
+import type { DiskSource } from '../../src/disk/types.js';
 import { layoutRequest } from '../../src/plan/types.js';
 import { newestCheckpointOf } from '../e2e/killer.js';
 import { rootJudge, run } from '../support/judges.js';
@@ -296,6 +298,29 @@ function copyInFlight(from: string, to: string): void {
   for (const each of header.safetyCopy) each.inode = inodeOf('x.vmdk.vmreclaim', each.copy);
   writeFileSync(path, JSON.stringify(header));
 }
+
+describe('the room that a safety copy needs', () => {
+  const copy = { op: 'copy', from: 64 * MIB, to: 0, length: 2 * MIB } as const;
+  const edges = 8192;
+
+  it('is that of the blocks which are written anew, not of those that are shared once more', () => {
+    expect(rewrittenBy(copy, {})).toBe(edges);
+    expect(rewrittenBy(copy, { spill: true })).toBe(copy.length + edges);
+    expect(rewrittenBy({ ...copy, to: 512 }, {})).toBe(copy.length + edges);
+    expect(rewrittenBy({ ...copy, length: MIB / 2 }, {})).toBe(MIB / 2 + edges);
+    expect(rewrittenBy({ op: 'write', at: 0, bytes: new Uint8Array(512) }, {})).toBe(512 + edges);
+  });
+
+  it('is never more than a second disk, and never less than without', () => {
+    const disk = { allocatedBytes: 10 * MIB, sizeBytes: 100 * MIB } as DiskSource;
+    expect(besideCopy({ allocates: MIB, rewrites: 5 * MIB }, disk)).toBe(5 * MIB);
+    expect(besideCopy({ allocates: MIB, rewrites: 500 * MIB }, disk)).toBe(11 * MIB);
+    expect(besideCopy({ allocates: 20 * MIB, rewrites: 0 }, disk)).toBe(20 * MIB);
+    expect(besideCopy({ allocates: 0, rewrites: 500 * MIB }, { ...disk, allocatedBytes: null })).toBe(
+      100 * MIB,
+    );
+  });
+});
 
 /** More steps than putting a disk back has. */
 const MOST_STEPS = 60;

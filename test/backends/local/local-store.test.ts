@@ -1,5 +1,6 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, open, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -347,6 +348,27 @@ describe.skipIf(!rootJudge('mount'))('a full file system', () => {
     }
   });
 });
+
+describe.skipIf(native === undefined || !existsSync('/dev/shm'))(
+  'a native call on a store that cannot',
+  () => {
+    it('fails by the name in its manual, which those who go without ask for', async () => {
+      const shm = await mkdtemp('/dev/shm/vmreclaim-');
+      try {
+        const path = join(shm, 'file');
+        await writeFile(path, 'bytes');
+        const handle = await open(path, 'r+');
+        expect(() => native?.cloneRange(handle.fd, handle.fd, 0)).toThrow(
+          expect.objectContaining({ code: 'EOPNOTSUPP' }),
+        );
+        await handle.close();
+        expect(await localStore.whyNoClone?.(path)).toMatchObject({ code: 'no-reflink' });
+      } finally {
+        await rm(shm, { recursive: true });
+      }
+    });
+  },
+);
 
 describe('the local store', () => {
   it('opens no FIFO, and does not wait for one', async () => {

@@ -1,0 +1,86 @@
+// Packing: an aligned partition of 2 GiB moves 1023 MiB to the left, on stores of their own, beside sfdisk on the same store.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { guestWithNtfs, writeDescriptor } from './images.mjs';
+
+const DISK_MIB = 3080;
+const PART_MIB = 2048;
+const FROM_MIB = 1024;
+const [FROM, TO] = [FROM_MIB * 2048, 2048];
+const STORES = [
+  ['XFS with reflink', ['mkfs.xfs', '-q', '-m', 'reflink=1']],
+  ['ext4', ['mke2fs', '-q', '-F', '-t', 'ext4']],
+];
+
+const run = (command, args, options = {}) => execFileSync(command, args, { encoding: 'utf8', ...options });
+
+/** A partition full of noise that nobody knows. */
+function opaqueGuest(path) {
+  run('truncate', ['-s', `${DISK_MIB}M`, path]);
+  run('sfdisk', ['-q', path], { input: `label: dos\nstart=${FROM}, size=${PART_MIB * 2048}, type=da\n` });
+  run('dd', [
+    'if=/dev/urandom',
+    `of=${path}`,
+    'bs=1M',
+    `seek=${FROM_MIB}`,
+    `count=${PART_MIB}`,
+    'conv=notrunc',
+    'status=none',
+  ]);
+}
+
+/** A new file system in a loop file, mounted while `work` uses it. */
+function onStore(folder, [command, ...options], work) {
+  const point = join(folder, 'store');
+  run('truncate', ['-s', '8G', `${point}.img`]);
+  run(command, [...options, `${point}.img`]);
+  mkdirSync(point);
+  run('mount', ['-o', 'loop', `${point}.img`, point]);
+  try {
+    work(point);
+  } finally {
+    run('umount', [point]);
+    rmSync(`${point}.img`);
+    rmSync(point, { recursive: true });
+  }
+}
+
+export function benchPack({ folder, vmreclaim, measure, row, median, seconds, mib, rounds }) {
+  const guests = [
+    ['full, opaque', opaqueGuest],
+    [
+      'NTFS, 30 % used',
+      (path) => guestWithNtfs(path, { sizeMib: DISK_MIB, usedMib: 640, start: FROM, folder }),
+    ],
+  ];
+  for (const [what, make] of guests) {
+    const original = join(folder, 'pack.img');
+    make(original);
+    for (const [store, mkfs] of STORES) {
+      onStore(folder, mkfs, (point) => {
+        const [disk, flat] = [join(point, 'disk.vmdk'), join(point, 'disk-flat.vmdk')];
+        const fresh = () => {
+          spawnSync('cp', ['--sparse=always', original, flat]);
+          writeDescriptor(disk, 'disk-flat.vmdk', DISK_MIB);
+          spawnSync('sync');
+        };
+        const times = { ours: [], peer: [] };
+        let peak = 0;
+        for (let round = 0; round < rounds; round++) {
+          fresh();
+          const ours = vmreclaim('move-extents', disk, '--to', `1=${TO}`, '-y', '--quiet');
+          times.ours.push(ours.seconds);
+          peak = Math.max(peak, ours.kib);
+          fresh();
+          const args = ['-q', '--no-reread', '--move-data', '-N1', flat];
+          times.peer.push(measure('sfdisk', args, { input: `${TO},\n` }).seconds);
+        }
+        const [ours, theirs] = [median(times.ours), median(times.peer)];
+        const beside = `${seconds(theirs)} sfdisk --move-data; ${(theirs / ours).toFixed(1)} times faster`;
+        row(`pack 2 GiB to the left, ${what}, ${store}`, seconds(ours), beside, '20 times', mib(peak));
+      });
+    }
+    rmSync(original);
+  }
+}

@@ -93,15 +93,19 @@ def main(kind, tries=8, extents=250_000, seconds=0.1):
     image, point = f'{base}/image', f'{base}/point'
     os.mkdir(point)
     make(image + '.new', point, kind, int(extents))
-    for _ in range(int(tries)):
-        run('cp', '--sparse=always', image + '.new', image)
-        run('mount', '-o', 'loop', image, point)
-        print(kind, 'cut inside the call:' if cut(point, float(seconds)) else 'cut behind the call:', end=' ')
-        run('umount', point)
-        run('mount', '-o', 'loop', image, point)
-        look(point, 2 * int(extents))
-        run('umount', point)
-    shutil.rmtree(base)
+    try:
+        for _ in range(int(tries)):
+            run('cp', '--sparse=always', image + '.new', image)
+            run('mount', '-o', 'loop', image, point)
+            inside = cut(point, float(seconds))
+            run('umount', point)
+            run('mount', '-o', 'loop', image, point)
+            print(kind, 'cut inside the call:' if inside else 'cut behind the call:', end=' ')
+            look(point, 2 * int(extents))
+            run('umount', point)
+    finally:
+        subprocess.run(['umount', '-q', point])
+        shutil.rmtree(base)
 
 
 main(*sys.argv[1:])

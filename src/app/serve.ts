@@ -1,5 +1,5 @@
 import { loadNbd, loadServedFile, locate, openScratch } from '../backends/registry.js';
-import { hintOf, refused, unsupported, usageError } from '../core/errors.js';
+import { deviceError, hintOf, type Reason, refused, unsupported, usageError } from '../core/errors.js';
 import type { ByteRange } from '../core/range.js';
 import { formatSize } from '../core/size.js';
 import { Overlay } from '../device/overlay.js';
@@ -32,6 +32,8 @@ export interface ServeOptions extends OpenOptions {
   readonly stop: AbortSignal;
   /** It is there now: at this path. */
   readonly onServing: (path: string) => void;
+  /** It was stopped, and the file is still in use: says so, and returns what ends the waiting. */
+  readonly onBusy: () => AbortSignal;
 }
 
 /** A session that changed nothing has no outcome. */
@@ -71,9 +73,9 @@ export async function servePartition(
     });
     try {
       const isWritten = () => overlay.segmentCount > 0;
-      await serve(windowDevice(overlay, range.at, range.length), options, isWritten);
+      const isClean = await serve(windowDevice(overlay, range.at, range.length), options, isWritten);
       if (!isWritten()) return { disk: facts.path, outcome: null };
-      const written = { overlay, number: partition.number, range };
+      const written = { overlay, number: partition.number, range, isClean };
       return { disk: facts.path, outcome: await commit(disk, facts, written, options, services()) };
     } finally {
       await overlay.close();
@@ -105,9 +107,9 @@ function stateError(reasons: DiskFacts['reasons']) {
   );
 }
 
-/** Until it is stopped, or its clients have said goodbye after something was written. */
-async function serve(device: BlockDevice, options: ServeOptions, isWritten: () => boolean): Promise<void> {
-  const { place, write, stop, onServing } = options;
+/** Until it is stopped, or its clients have said goodbye after something was written. False when one has not. */
+async function serve(device: BlockDevice, options: ServeOptions, isWritten: () => boolean): Promise<boolean> {
+  const { place, write, stop, onServing, onBusy } = options;
   let done: () => void = () => undefined;
   const over = new Promise<void>((resolve) => {
     done = resolve;
@@ -122,26 +124,39 @@ async function serve(device: BlockDevice, options: ServeOptions, isWritten: () =
     const server = await NbdServer.listen(device, { ...how, socket: place.socket });
     onServing(place.socket);
     if (!stop.aborted) await over;
-    return server.close();
+    await server.close();
+    return server.isClean;
   }
   const { serveAsFile } = await loadServedFile();
   const file = await serveAsFile(device, { ...how, folder: place.mount });
   onServing(file.path);
-  if (!stop.aborted) await over;
-  return file.close();
+  if (!stop.aborted) await Promise.race([over, file.over]);
+  const isLost = !stop.aborted && (await isOver(file.over));
+  await file.close(write ? onBusy : undefined);
+  if (isLost) {
+    throw deviceError('nbdfuse', 'nbdfuse ended while it was serving', {
+      hint: 'nothing was committed, the disk is as it was: begin anew',
+    });
+  }
+  return true;
 }
+
+const isOver = (end: Promise<void>): Promise<boolean> =>
+  Promise.race([end.then(() => true), new Promise<boolean>((resolve) => setTimeout(resolve, 0, false))]);
 
 interface Written {
   readonly overlay: Overlay;
   readonly number: number;
   readonly range: ByteRange;
+  /** All clients said goodbye. */
+  readonly isClean: boolean;
 }
 
 /** The run that makes the disk what the session showed. */
 async function commit(
   disk: Disk,
   facts: DiskFacts,
-  { overlay, number, range }: Written,
+  { overlay, number, range, isClean }: Written,
   options: ServeOptions,
   services: Services,
 ): Promise<Outcome> {
@@ -149,7 +164,8 @@ async function commit(
   const bytes = changedBytes(overlay, range);
   await checkUnchanged(disk, facts, options);
   await checkRoom(disk.source, { spillBytes: 0, programBytes: journalBytesFor(bytes) }, 0);
-  const plan = await sessionPlan(disk, facts, overlay, number, bytes);
+  const made = await sessionPlan(disk, facts, overlay, number, bytes);
+  const plan = isClean ? made : { ...made, warnings: [CLIENT_VANISHED, ...made.warnings] };
   if (!(await services.confirm(plan))) {
     throw refused('declined', 'nothing was changed: what was written is dropped');
   }
@@ -160,6 +176,12 @@ async function commit(
   const fixups = plan.fixups.filter((fixup) => fixup.partition === number);
   return outcome({ plan, before: facts, status: 'done', services, began, ...done, fixups });
 }
+
+const CLIENT_VANISHED: Reason = {
+  code: 'client-vanished',
+  message: 'the last client went away without saying goodbye: what it wrote may be half of something',
+  hint: 'check the file system with its own tools before the guest uses it',
+};
 
 /** A plan that moves nothing; its promise is what inspect finds on the overlay. */
 async function sessionPlan(

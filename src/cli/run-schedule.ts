@@ -85,14 +85,16 @@ function checkCommandLine({ command: [first, ...rest] }: Job, program: Command):
 /** This very program, and where its history is when it is not in the usual place. */
 function starter(): Starter {
   const { VMRECLAIM_STATE_DIR, XDG_STATE_HOME } = process.env;
-  return {
-    node: process.execPath,
-    program: fileURLToPath(new URL('../../bin/vmreclaim.js', import.meta.url)),
-    environment: {
-      ...(VMRECLAIM_STATE_DIR ? { VMRECLAIM_STATE_DIR } : {}),
-      ...(XDG_STATE_HOME ? { XDG_STATE_HOME } : {}),
-    },
+  const environment = {
+    ...(VMRECLAIM_STATE_DIR ? { VMRECLAIM_STATE_DIR } : {}),
+    ...(XDG_STATE_HOME ? { XDG_STATE_HOME } : {}),
   };
+  const node = process.execPath;
+  const program = fileURLToPath(new URL('../../bin/vmreclaim.js', import.meta.url));
+  if ([node, program, ...Object.values(environment)].some((text) => /\p{Control}/u.test(text))) {
+    throw usageError('schedule-command', 'a path of this program or of its history holds control characters');
+  }
+  return { node, program, environment };
 }
 
 interface Found {

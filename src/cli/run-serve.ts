@@ -21,7 +21,12 @@ export async function runServe(disk: string, flags: ServeFlags, around: Surround
     const how = write ? 'writes are committed at the end' : 'read-only';
     if (!quiet) printTalk(`partition ${partition} is at ${cleanText(path)} (${how}); stop with Ctrl-C\n`);
   };
-  const options = { partition, write, place, stop: signal, onServing, ...openOptions(flags, signal) };
+  const onBusy = () => {
+    printTalk('still in use: unmount or close the file; another Ctrl-C drops what was written\n');
+    around.signals.renew();
+    return around.signals.signal;
+  };
+  const options = { partition, write, place, stop: signal, onServing, onBusy, ...openOptions(flags, signal) };
   const { disk: path, outcome } = await servePartition(disk, options, () => commitServices(flags, around));
   if (outcome !== null) return printResult(outcome, 'serve', flags, around);
   const document = { formatVersion: 1, command: 'serve', disk: path, status: 'nothing-to-do' };

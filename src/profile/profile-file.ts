@@ -7,7 +7,7 @@ import { type MatchFile, type ProfileFile, profileSchema, type SettingsFile } fr
 import type { Category, Match, Profile, Settings } from './types.js';
 
 /** Longer files are no profiles. */
-export const MAX_PROFILE_BYTES = MIB;
+export const MAX_PROFILE_BYTES = 128 * KIB;
 
 const MIN_BOUNDARY_BYTES = 4 * KIB;
 const MAX_BOUNDARY_BYTES = 16 * MIB;

@@ -4,6 +4,8 @@ import type { ScanDocument } from './scan-json.js';
 
 const count = z.number().int().nonnegative();
 const text = z.string().max(65_536);
+/** As many as a GPT that is read can have. */
+const MAX_PARTITIONS = 1024;
 const reason = z.looseObject({ code: text, message: text });
 
 const filesystem = z.looseObject({
@@ -51,7 +53,7 @@ const disk = z.looseObject({
     .default([]),
   state: z.enum(['ready', 'refused', 'damaged', 'interrupted']),
   reasons: z.array(reason),
-  partitions: z.array(partition),
+  partitions: z.array(partition).max(MAX_PARTITIONS),
   reclaimableBytes: count,
 });
 

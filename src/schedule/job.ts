@@ -55,6 +55,9 @@ export function checkJob(job: Job): void {
   if ([...job.command, job.folder].some((word) => /\p{Control}/u.test(word))) {
     throw usageError('schedule-command', 'a command with control characters cannot be scheduled');
   }
+  // A unit file would go on with the next line.
+  if (job.folder.endsWith('\\'))
+    throw usageError('schedule-command', 'a folder whose name ends in \\ cannot be scheduled in');
   const answers = ['-y', '--yes', '-n', '--dry-run'];
   if (!onlyLooks(job) && !job.command.some((word) => answers.includes(word))) {
     throw usageError('schedule-command', `nobody is there to answer ${first} when it asks`, {

@@ -37,6 +37,8 @@ const WORKING_ROOM_BYTES = 16 * MIB;
 const WORKING_ROOM_SHARE = 20;
 /** e2fsck(8), exit status: 1 says that it repaired something and is content now. */
 const FSCK_REPAIRED = 1;
+/** The same: errors left as they are. Everything else says that it could not look. */
+const FSCK_FOUND_ERRORS = 4;
 const MINIMUM = /Estimated minimum size of the filesystem: (\d+)/;
 
 /**
@@ -152,6 +154,7 @@ export class E2fsprogs implements ResizeTools {
     const { code, output } = await this.run('e2fsck', ['-f', '-n', path], signal);
     // Asked only to look, e2fsck does not see what is in the journal.
     if (code === 0 && !isDamaged) return false;
+    if (code !== 0 && code !== FSCK_FOUND_ERRORS) throw toolFailed('e2fsck', output);
     if (!this.options.repair) throw unclean(output);
     return this.repair(path, signal);
   }

@@ -31,6 +31,16 @@ describe('a schedule of systemd', () => {
     expect(vmreclaim(['schedule', 'remove', 'other', '--units', units]).code).toBe(2);
   });
 
+  it('writes nothing with a line break in the place of the history', () => {
+    const units = new VmFolder().at('units');
+    const args = ['schedule', 'add', 'n', '--at', '2:30', '--units', units, '--', 'scan', '/a'];
+    const { code, stderr } = vmreclaim(args, {
+      env: { VMRECLAIM_STATE_DIR: '/tmp/a\nExecStartPre=/bin/true' },
+    });
+    expect([code, stderr]).toEqual([2, expect.stringContaining('schedule-command')]);
+    expect(existsSync(units)).toBe(false);
+  });
+
   it('makes up for looks that were missed, never for changes', () => {
     const units = new VmFolder().at('units');
     const add = (name: string, ...command: string[]) =>

@@ -1,4 +1,14 @@
-import { appendFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { expectCli, startCli } from '../support/cli.js';
@@ -42,6 +52,58 @@ const copyIn = (part: string, socket: string) => run('nbdcopy', [part, `nbd+unix
 describe.skipIf(!rootJudge(...JUDGES, 'nbdcopy', 'nbdfuse', 'fusermount3'))(
   'a partition that is served',
   () => {
+    it('waits at the end until nobody has the file open, and drops it all at a second Ctrl-C', async () => {
+      for (const closes of [true, false]) {
+        const disk = guest();
+        const print = printOf(disk.folder);
+        const folder = join(bench.newFolder(), 'mount');
+        mkdirSync(folder);
+        const file = join(folder, 'partition.img');
+        const { child, ended } = await session(disk, file, '--mount', folder, '--write', '-y');
+        const said = new Promise<void>((resolve) => {
+          child.stderr?.on('data', (text: string) => text.includes('still in use') && resolve());
+        });
+        const fd = openSync(file, 'r+');
+        writeSync(fd, Buffer.from('written while it was served'), 0, 27, (SECTORS - 8) * 512);
+        fsyncSync(fd);
+        child.kill('SIGINT');
+        await said;
+        if (closes) closeSync(fd);
+        else {
+          child.kill('SIGINT');
+          expect((await ended).code).toBe(130);
+          // It was taken away.
+          expect(() => closeSync(fd)).toThrow('ENOTCONN');
+        }
+        const { code, stderr } = await ended;
+        if (closes) expect(code, stderr).toBe(0);
+        else expect(stderr).toContain('stopped: nothing was changed');
+        if (!closes) expect(printOf(disk.folder)).toBe(print);
+        else expect(readFileSync(partOf(disk)).includes('written while it was served')).toBe(true);
+        expect(readdirSync(folder)).toEqual([]);
+      }
+    });
+
+    it('says so when nbdfuse is killed, and commits nothing', async () => {
+      const disk = guest();
+      const print = printOf(disk.folder);
+      const folder = join(bench.newFolder(), 'mount');
+      mkdirSync(folder);
+      const { ended } = await session(
+        disk,
+        join(folder, 'partition.img'),
+        '--mount',
+        folder,
+        '--write',
+        '-y',
+      );
+      run('pkill', ['-KILL', '-f', `nbdfuse.*${folder}/`]);
+      const { code, stderr } = await ended;
+      expect(code).toBe(6);
+      expect(stderr).toContain('nbdfuse ended while it was serving');
+      expect(printOf(disk.folder)).toBe(print);
+    });
+
     it('is a file for others, read-only, and gone after Ctrl-C', async () => {
       const disk = guest();
       const print = printOf(disk.folder);

@@ -157,6 +157,12 @@ describe.skipIf(!rootJudge(...JUDGES, ...TOOLS))('ext, resized by e2fsprogs, jud
     const big = guestOf(['ext4', ['-O', 'bigalloc']]);
     await refusedBy(big, 4, 'ext-bigalloc', ...SMALLER);
     await refusedBy(big, 4, 'ext-bigalloc', 'enlarge', '--size', '1=60M');
+    // A journal on another device: e2fsck would look for it on this host, also for a plan.
+    for (const field of ['journal_inum 0', 'journal_dev 0x0700']) {
+      const outside = guestOf(PLAIN);
+      debugfs(outside, `ssv ${field}`);
+      await refusedBy(outside, 4, 'ext-external-journal', ...SMALLER, '--repair');
+    }
   });
 
   it('a file system with errors, or a journal to be replayed, needs --repair', async () => {

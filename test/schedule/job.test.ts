@@ -43,6 +43,7 @@ describe('a job', () => {
     [{ command: ['scan', '/a\nb'] }, 'control characters'],
     [{ folder: '/a\nb' }, 'control characters'],
     [{ command: ['shrink', '/a.vmdk'] }, 'nobody is there to answer'],
+    [{ folder: '/a\\' }, 'cannot be scheduled in'],
     [{ at: 'noon' }, 'is not a time'],
   ])('with %j is refused', (change, message) => {
     expect(() => checkJob(job(change))).toThrow(message);

@@ -1,10 +1,12 @@
 import { spawn } from 'node:child_process';
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { deviceError } from '../../core/errors.js';
 
 /** Tools of the administrator are not in everybody's PATH. */
 const SYSTEM_FOLDERS = ['/usr/sbin', '/sbin', '/usr/local/sbin', '/usr/bin', '/bin'];
+/** A program that was told to end is killed after this; what its children still say is waited for as long. */
+const PATIENCE_MS = 3000;
 /** Of what a tool says, its end is kept: there it says how it ended. */
 const OUTPUT_CHARACTERS_KEPT = 16 * 1024;
 
@@ -21,15 +23,18 @@ export async function findProgram(name: string): Promise<string | undefined> {
   for (const folder of folders) {
     if (folder === '') continue;
     const path = join(folder, name);
-    if (
-      await access(path, constants.X_OK).then(
-        () => true,
-        () => false,
-      )
-    )
-      return path;
+    if (await isProgram(path)) return path;
   }
   return undefined;
+}
+
+async function isProgram(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.X_OK);
+    return (await stat(path)).isFile();
+  } catch {
+    return false;
+  }
 }
 
 /**
@@ -56,7 +61,19 @@ export async function runProgram(
       detached: true,
       env: { ...process.env, LC_ALL: 'C' },
     });
-    const stop = () => void child.kill('SIGTERM');
+    // Its children too, which would keep our pipes open.
+    const tell = (name: NodeJS.Signals) => {
+      try {
+        if (child.pid !== undefined) process.kill(-child.pid, name);
+      } catch {
+        // They have ended.
+      }
+    };
+    let killer: NodeJS.Timeout | undefined;
+    const stop = () => {
+      tell('SIGTERM');
+      killer ??= setTimeout(() => tell('SIGKILL'), PATIENCE_MS);
+    };
     signal?.addEventListener('abort', stop);
     let output = '';
     const keep = (chunk: Buffer) => {
@@ -68,9 +85,12 @@ export async function runProgram(
       signal?.removeEventListener('abort', stop);
       reject(deviceError('program', `${path} cannot be started`, { path, cause }));
     });
-    child.on('close', (code) => {
+    const end = (code: number | null) => {
       signal?.removeEventListener('abort', stop);
+      clearTimeout(killer);
       resolve({ code, output });
-    });
+    };
+    child.on('close', end);
+    child.on('exit', (code) => setTimeout(end, PATIENCE_MS, code).unref());
   });
 }

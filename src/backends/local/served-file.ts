@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { deviceError } from '../../core/errors.js';
+import { deviceError, refused } from '../../core/errors.js';
 import type { BlockDevice } from '../../device/types.js';
 import { attempt } from './errors.js';
 import type { ExportFlags } from './nbd/protocol.js';
@@ -14,8 +14,13 @@ export interface ServedFile {
   readonly path: string;
   /** The first access of the device that failed while it was served. */
   readonly failure: unknown;
-  /** Takes the file away; the device stays open. */
-  close(): Promise<void>;
+  /** Resolves when nbdfuse has ended, also by itself: the file is gone then. */
+  readonly over: Promise<void>;
+  /**
+   * Takes the file away; the device stays open. One that somebody has open is let go after a second. With `onBusy` that is said
+   * instead, and it is waited for until the signal it returns is aborted: Refused (still-in-use) then.
+   */
+  close(onBusy?: () => AbortSignal): Promise<void>;
 }
 
 export interface ServedFileOptions extends ExportFlags {
@@ -30,6 +35,7 @@ const READY_POLLS = 600;
 const POLL_MS = 25;
 /** How often a file that somebody has still open is asked to go, before it is taken away lazily. */
 const UNMOUNT_TRIES = 40;
+const BUSY_POLL_MS = 300;
 
 /**
  * The device as a file, through an NBD socket of this process and nbdfuse: without root wherever /dev/fuse may be used.
@@ -39,9 +45,15 @@ export async function serveAsFile(device: BlockDevice, options: ServedFileOption
   const folder = await attempt('make a temporary folder in', tmpdir(), () =>
     mkdtemp(join(tmpdir(), 'vmreclaim-')),
   );
-  const cleanup: (() => Promise<unknown>)[] = [() => rm(folder, { recursive: true, force: true })];
-  const close = async () => {
-    for (const step of cleanup.splice(0).reverse()) await step();
+  const cleanup: ((onBusy?: () => AbortSignal) => Promise<unknown>)[] = [
+    () => rm(folder, { recursive: true, force: true }),
+  ];
+  const close = async (onBusy?: () => AbortSignal) => {
+    const failures: unknown[] = [];
+    for (const step of cleanup.splice(0).reverse()) {
+      await step(onBusy).catch((error: unknown) => failures.push(error));
+    }
+    if (failures.length > 0) throw failures[0];
   };
   try {
     const socket = join(folder, 'nbd.sock');
@@ -51,13 +63,14 @@ export async function serveAsFile(device: BlockDevice, options: ServedFileOption
     if (options.folder === undefined) await mkdir(mountPoint);
     const path = join(mountPoint, FILE_NAME);
     const mount = await Mount.begin(path, mountPoint, socket, options.writable);
-    cleanup.push(() => mount.end());
+    cleanup.push((onBusy) => mount.end(onBusy));
     await mount.ready(device.sizeBytes);
     return {
       path,
       get failure() {
         return server.failure;
       },
+      over: mount.over,
       close,
     };
   } catch (error) {
@@ -70,7 +83,7 @@ export async function serveAsFile(device: BlockDevice, options: ServedFileOption
 class Mount {
   private said = '';
   private ended = false;
-  private readonly over: Promise<void>;
+  readonly over: Promise<void>;
 
   private constructor(
     private readonly child: ChildProcess,
@@ -112,19 +125,33 @@ class Mount {
     });
   }
 
-  /** Unmounts. A program that still has the file open keeps it busy: waits a little, then lets it go without us. */
-  async end(): Promise<void> {
-    const fusermount = (await findProgram('fusermount3')) ?? 'fusermount3';
-    for (let tries = 1; tries <= UNMOUNT_TRIES; tries++) {
-      const flags = tries === UNMOUNT_TRIES ? ['-uz'] : ['-u'];
-      const { code } = await runProgram(fusermount, [...flags, this.folder]).catch(() => ({ code: null }));
-      // Asked once even when nbdfuse is gone: one that was killed leaves its mount behind.
-      if (code === 0 || this.ended) break;
-      await pause(POLL_MS);
-    }
+  /** Unmounts. A program that still has the file open keeps it busy: waits, then lets it go without us. */
+  async end(onBusy?: () => AbortSignal): Promise<void> {
+    const isFree = await this.unmount(onBusy);
     const timer = setTimeout(() => this.child.kill('SIGTERM'), 1000);
     await this.over;
     clearTimeout(timer);
+    if (!isFree && onBusy !== undefined) {
+      throw refused('still-in-use', 'the file was still in use when it was taken away', {
+        path: this.path,
+        hint: 'nothing was committed, the disk is as it was; unmount what uses the file before you end the session',
+      });
+    }
+  }
+
+  /** False when it had to be taken away from somebody. */
+  private async unmount(onBusy?: () => AbortSignal): Promise<boolean> {
+    const fusermount = (await findProgram('fusermount3')) ?? 'fusermount3';
+    let end: AbortSignal | undefined;
+    for (let tries = 1; ; tries++) {
+      if (tries === UNMOUNT_TRIES) end = onBusy?.();
+      const isLast = tries >= UNMOUNT_TRIES && end?.aborted !== false;
+      const flags = isLast ? ['-uz'] : ['-u'];
+      const { code } = await runProgram(fusermount, [...flags, this.folder]).catch(() => ({ code: null }));
+      // Asked once even when nbdfuse is gone: one that was killed leaves its mount behind.
+      if (code === 0 || this.ended || isLast) return !isLast;
+      await pause(end === undefined ? POLL_MS : BUSY_POLL_MS);
+    }
   }
 }
 

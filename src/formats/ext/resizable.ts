@@ -1,6 +1,6 @@
 import { refused, unsupported, type VmreclaimError } from '../../core/errors.js';
 import type { Reader } from '../../device/types.js';
-import { INCOMPATIBLE, isUnderstood, kindOf, READ_ONLY_COMPATIBLE } from './features.js';
+import { COMPATIBLE, INCOMPATIBLE, isUnderstood, kindOf, READ_ONLY_COMPATIBLE } from './features.js';
 import { STATE_ERRORS, STATE_VALID } from './layout.js';
 import { openExt, totalBytesOf } from './volume.js';
 
@@ -33,6 +33,11 @@ function obstacleOf(superblock: Superblock): VmreclaimError | undefined {
   if (kindOf(superblock) === 'jbd') {
     return unsupported('ext-journal-device', 'an external journal has a fixed size');
   }
+  if (namesOtherDevice(superblock)) {
+    return unsupported('ext-external-journal', 'the ext file system names a journal on another device', {
+      hint: 'it can be moved; bring the journal back inside in the guest (tune2fs -O ^has_journal, then tune2fs -j)',
+    });
+  }
   if (readOnlyCompatible & READ_ONLY_COMPATIBLE.bigAllocation) {
     return unsupported('ext-bigalloc', 'ext4 with the feature bigalloc is not resized', {
       hint: 'it can be moved; copy its files to a new file system of the size you want',
@@ -44,6 +49,20 @@ function obstacleOf(superblock: Superblock): VmreclaimError | undefined {
     });
   }
   return undefined;
+}
+
+/**
+ * e2fsck would look for such a journal among the devices of this host, by UUID or number, and write to it. It does so
+ * for any of these fields (e2fsprogs e2fsck/journal.c), whether the feature is there or not.
+ */
+function namesOtherDevice({
+  compatible,
+  journalInode,
+  journalDeviceNumber,
+  journalUuid,
+}: Superblock): boolean {
+  const isOutside = (compatible & COMPATIBLE.hasJournal) !== 0 && journalInode === 0;
+  return isOutside || journalDeviceNumber !== 0 || journalUuid.some((byte) => byte !== 0);
 }
 
 function damageOf({ incompatible, readOnlyCompatible, state }: Superblock): VmreclaimError | undefined {

@@ -1,3 +1,4 @@
+import { chmod, lstat } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
 import { usageError } from '../../../core/errors.js';
 import type { BlockDevice } from '../../../device/types.js';
@@ -61,13 +62,21 @@ export class NbdServer {
     );
     server.maxConnections = CLIENTS_MAX;
     server.on('connection', (client) => nbd.admit(client));
+    await refuseTaken(socket);
     await attempt('listen on', socket, () => {
       return new Promise<void>((resolve, reject) => {
         server.once('error', reject);
         server.listen(socket, () => resolve());
       });
     });
+    // Whatever the umask says: who may connect may write.
+    await attempt('protect', socket, () => chmod(socket, 0o600));
     return nbd;
+  }
+
+  /** False after a client went away without a goodbye, until the next one comes to an empty server. */
+  get isClean(): boolean {
+    return this.clean;
   }
 
   /** The first access of the device that failed: clients only see a number. */
@@ -84,6 +93,7 @@ export class NbdServer {
   }
 
   private admit(socket: Socket): void {
+    if (this.sockets.size === 0) this.clean = true;
     const session = this.serve(socket).finally(() => this.sessions.delete(session));
     this.sessions.add(session);
   }
@@ -113,4 +123,12 @@ export class NbdServer {
     this.turn = mine.catch(() => undefined);
     return mine;
   }
+}
+
+async function refuseTaken(socket: string): Promise<void> {
+  if ((await lstat(socket).catch(() => undefined)) === undefined) return;
+  throw usageError('socket-path', 'something is at the path of the socket already', {
+    path: socket,
+    hint: 'another session serves there, or one that was killed left it behind: then remove the file',
+  });
 }

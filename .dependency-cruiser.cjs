@@ -35,12 +35,13 @@ module.exports = {
       'law: the executor imports no format. Compile what it needs into the program.',
     ),
     may('tools', ['backends', 'device', 'formats'], 'Outside programs get a view of one volume: what they wrote goes back as steps.'),
+    may('host', [], 'A host is asked through a HostShell or a runner: it opens no connection and no file itself.'),
     may('verify', ['device', 'inspect', 'plan'], 'Verify compares a promise with facts.'),
     may('profile', ['inspect', 'plan'], 'Rules take a Subject and return numbers: pass in what they need to know.'),
     may('history', ['codec'], 'Records are values and lines of text: files are the business of cli.'),
     may('schedule', [], 'A job is a value, and what is written for it is text: files and programs are the business of cli.'),
     may('report', ['history', 'inspect', 'plan', 'profile'], 'Renderers take values: pass them in.'),
-    may('app', ['backends', 'boot/types', 'device', 'disk', 'execute', 'formats', 'history', 'inspect', 'plan', 'profile', 'program', 'report', 'tools', 'verify'], 'A use case knows no terminal: use Services.'),
+    may('app', ['backends', 'boot/types', 'device', 'disk', 'execute', 'formats', 'history', 'host', 'inspect', 'plan', 'profile', 'program', 'report', 'tools', 'verify'], 'A use case knows no terminal: use Services.'),
     may('cli', ['app', 'boot/types', 'history', 'inspect/types', 'plan', 'profile', 'report', 'schedule'], 'The command line calls app and renders with report.'),
     {
       name: 'formats-apart',
@@ -60,7 +61,7 @@ module.exports = {
       name: 'pure-layers',
       severity: 'error',
       comment: 'No node: module here: take a Reader, or an argument. Only codec may use node:zlib, for CRC-32.',
-      from: { path: '^src/(core|codec|formats|device|disk|boot|inspect|plan|program|execute|tools|verify|profile|history|schedule|report|app)/' },
+      from: { path: '^src/(core|codec|formats|device|disk|boot|inspect|plan|program|execute|tools|host|verify|profile|history|schedule|report|app)/' },
       to: { dependencyTypes: ['core'], pathNot: '^(node:)?zlib$' },
     },
     {

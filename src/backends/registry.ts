@@ -3,6 +3,7 @@ import { internalError, unsupported } from '../core/errors.js';
 import type { Store } from '../device/store.js';
 import { localStore } from './local/local-store.js';
 import type { RemoteOptions } from './sftp/options.js';
+import type { RemoteShell } from './sftp/shell.js';
 
 export { openScratch } from './local/scratch.js';
 export type { RemoteOptions } from './sftp/options.js';
@@ -12,6 +13,15 @@ export interface Location {
   readonly store: Store;
   /** The store's own absolute path. */
   readonly path: string;
+  /** The other machine that the store is on. Absent: this one. */
+  readonly remote?: RemoteMachine;
+}
+
+/** What can be asked of the machine that a store is on. */
+export interface RemoteMachine {
+  readonly shell: RemoteShell;
+  /** A path of the store as that machine knows it. */
+  pathOf(path: string): string;
 }
 
 /** Opens the store behind a scheme. */
@@ -27,7 +37,8 @@ const SCHEMES: ReadonlyMap<string, Opener> = new Map([
         import('./state-folder.js'),
       ]);
       const { journals, lock } = await openStateFolder(options.stateFolder, localStore);
-      return openSftp(target, options, { journals, lockLocally: lock });
+      const { store, path } = await openSftp(target, options, { journals, lockLocally: lock });
+      return { store, path, remote: { shell: store.shell, pathOf: (url) => store.pathOnServer(url) } };
     },
   ],
 ]);

@@ -59,6 +59,11 @@ export class SftpStore implements Store {
     this.shell = remoteShell(async () => this.session);
   }
 
+  /** The path as the server itself knows it. */
+  pathOnServer(path: string): string {
+    return this.paths.remote(path);
+  }
+
   async stat(path: string): Promise<FileStat | undefined> {
     const found = await look(this.session, this.paths.remote(path), path, 'lstat');
     if (found === undefined) return undefined;

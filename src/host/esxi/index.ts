@@ -1,0 +1,184 @@
+import { type Reason, refused } from '../../core/errors.js';
+import { cleanText } from '../../core/text.js';
+import type { Host, HostDisk, HostMachine, HostShell, MachineFiles, PowerState } from '../types.js';
+import { machineId, shellWord, vimCommand } from './commands.js';
+import { isHeld, lockOf } from './locks.js';
+import {
+  type Datastore,
+  type DatastorePath,
+  isMachineList,
+  machineIdsOf,
+  parseDatastores,
+  parseSummary,
+} from './parse-machines.js';
+import { parsePowerState, parseQuestion, parseSnapshots, snapshotText } from './parse-state.js';
+import { powerOn } from './power-on.js';
+import { attachAgain, sizeReasons } from './refresh.js';
+import { act, ask, notUnderstood } from './talk.js';
+
+/** Punching reads the whole disk. */
+const PUNCH_MS = 24 * 60 * 60 * 1000;
+
+/** The files of the host, as far as they are needed to know one by another name. */
+export interface HostFiles {
+  /** The path with its links resolved; undefined when there is nothing. */
+  realPath(path: string): Promise<string | undefined>;
+}
+
+/** True when the commands of an ESXi host are there. A server that runs no commands is none. */
+export async function isEsxi(shell: HostShell): Promise<boolean> {
+  const { exitCode } = await shell.run('command -v vim-cmd && command -v vmkfstools');
+  return exitCode === 0;
+}
+
+/**
+ * A standalone ESXi host, asked by `vim-cmd` and `vmkfstools` over SSH (formats and their sources:
+ * README.md). Exit codes of vim-cmd tell little: answers do.
+ */
+export class EsxiHost implements Host {
+  readonly kind = 'esxi';
+  readonly tellsPower = true;
+  readonly startsMachines = true;
+  private datastores: Promise<readonly Datastore[]> | undefined;
+
+  constructor(
+    private readonly shell: HostShell,
+    private readonly files: HostFiles,
+  ) {}
+
+  async find({ vmx, name }: MachineFiles): Promise<HostMachine> {
+    if (vmx === null) {
+      throw refused('no-machine', `no .vmx beside ${cleanText(name)} names it, so the host cannot be asked`, {
+        hint: 'name the .vmx of the virtual machine; for a disk that belongs to none: --host none',
+      });
+    }
+    const real = (await this.files.realPath(vmx)) ?? vmx;
+    const list = await ask(this.shell, vimCommand('vmsvc/getallvms'));
+    if (!isMachineList(list)) throw notUnderstood('the list of its virtual machines');
+    const found: HostMachine[] = [];
+    for (const id of machineIdsOf(list, vmx.slice(vmx.lastIndexOf('/') + 1))) {
+      const machine = await this.machineAt(id, real, name);
+      if (machine !== undefined) found.push(machine);
+    }
+    const [machine, other] = found;
+    if (machine !== undefined && other === undefined) return machine;
+    throw refused(
+      machine === undefined ? 'not-registered' : 'host-answer',
+      machine === undefined
+        ? `the host has no virtual machine with the file ${cleanText(vmx)}`
+        : `the host has the file ${cleanText(vmx)} registered twice`,
+      { hint: 'register it once on this host, or run this on the host where it is registered' },
+    );
+  }
+
+  /** The machine with this id, when its .vmx is the file we mean. */
+  private async machineAt(id: string, vmx: string, name: string): Promise<HostMachine | undefined> {
+    const summary = parseSummary(await ask(this.shell, vimCommand('vmsvc/get.summary', machineId(id))));
+    if (summary === undefined) throw notUnderstood(`the summary of virtual machine ${id}`);
+    const path = await this.pathOf(summary.vmx);
+    if (path === undefined || (await this.files.realPath(path)) !== vmx) return undefined;
+    return { id, name: summary.name ?? cleanText(name), guestOs: summary.guestOs };
+  }
+
+  /** Where `[datastore] path` lies; undefined for a datastore that is not mounted here. */
+  private async pathOf({ datastore, path }: DatastorePath): Promise<string | undefined> {
+    const stores = await this.mounted();
+    const [store, twice] = stores.filter(({ name }) => name === datastore);
+    return store === undefined || twice !== undefined ? undefined : `${store.path}/${path}`;
+  }
+
+  private mounted(): Promise<readonly Datastore[]> {
+    this.datastores ??= ask(this.shell, vimCommand('hostsvc/datastore/listsummary')).then((output) => {
+      const found = parseDatastores(output);
+      if (found === undefined) throw notUnderstood('the list of its datastores');
+      return found;
+    });
+    return this.datastores;
+  }
+
+  async powerState({ id }: HostMachine): Promise<PowerState> {
+    return parsePowerState(await ask(this.shell, vimCommand('vmsvc/power.getstate', machineId(id))));
+  }
+
+  async obstacles({ id, name }: HostMachine): Promise<readonly Reason[]> {
+    const names = parseSnapshots(await ask(this.shell, vimCommand('vmsvc/snapshot.get', machineId(id))));
+    if (names === undefined) throw notUnderstood(`the list of snapshots of ${name}`);
+    if (names.length === 0) return [];
+    return [
+      {
+        code: 'snapshots',
+        message: `the virtual machine ${name} has snapshots: ${snapshotText(names)}`,
+        hint: 'delete all snapshots of the virtual machine, or consolidate its disks',
+      },
+    ];
+  }
+
+  async question({ id, name }: HostMachine): Promise<string | null> {
+    const question = parseQuestion(await ask(this.shell, vimCommand('vmsvc/message', machineId(id))));
+    if (question === undefined) throw notUnderstood(`whether ${name} waits for an answer`);
+    return question;
+  }
+
+  async locks(paths: readonly string[]): Promise<readonly Reason[]> {
+    const reasons: Reason[] = [];
+    for (const path of paths) {
+      if ((await this.datastoreOf(path))?.type !== 'VMFS') continue;
+      const lock = await lockOf(this.shell, path);
+      if (lock.state !== 'free') reasons.push(isHeld(path, lock));
+    }
+    return reasons;
+  }
+
+  async shutDown({ id }: HostMachine): Promise<void> {
+    await act(this.shell, vimCommand('vmsvc/power.shutdown', machineId(id)), 'shut the guest down');
+  }
+
+  async cutPower({ id }: HostMachine): Promise<void> {
+    await act(this.shell, vimCommand('vmsvc/power.off', machineId(id)), 'cut the power');
+  }
+
+  async powerOn({ id }: HostMachine): Promise<void> {
+    await powerOn(this.shell, machineId(id));
+  }
+
+  async refresh(machine: HostMachine, disks: readonly HostDisk[]): Promise<readonly Reason[]> {
+    await act(this.shell, vimCommand('vmsvc/reload', machineId(machine.id)), 'read the .vmx again');
+    const stores = new Map<string, Datastore>();
+    for (const { path } of disks) {
+      const store = await this.datastoreOf(path);
+      if (store !== undefined) stores.set(store.name, store);
+    }
+    for (const { name } of stores.values()) {
+      await act(this.shell, vimCommand('hostsvc/datastore/refresh', name), 'refresh the datastore');
+    }
+    const wanted = await Promise.all(
+      disks.map(async (disk) => ({ ...disk, ...(await this.nameOf(disk.path)) })),
+    );
+    const stale = await sizeReasons(this.shell, machine, wanted);
+    return stale.length === 0 ? [] : attachAgain(this.shell, machine, wanted);
+  }
+
+  async punch(path: string): Promise<boolean> {
+    if ((await this.datastoreOf(path))?.type !== 'VMFS') return false;
+    await act(this.shell, `vmkfstools -K ${shellWord(path)}`, 'punch the zeroed blocks', PUNCH_MS);
+    return true;
+  }
+
+  /** `[datastore] path` of a disk. */
+  private async nameOf(path: string): Promise<{ readonly fileName: string | null }> {
+    const store = await this.datastoreOf(path);
+    const real = (await this.files.realPath(path)) ?? path;
+    const top = store === undefined ? undefined : await this.files.realPath(store.path);
+    return { fileName: top === undefined ? null : `[${store?.name}] ${real.slice(top.length + 1)}` };
+  }
+
+  /** The datastore that a file lies on; undefined for a folder that is none. */
+  private async datastoreOf(path: string): Promise<Datastore | undefined> {
+    const real = (await this.files.realPath(path)) ?? path;
+    for (const store of await this.mounted()) {
+      const top = await this.files.realPath(store.path);
+      if (top !== undefined && real.startsWith(`${top}/`)) return store;
+    }
+    return undefined;
+  }
+}

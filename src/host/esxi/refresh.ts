@@ -1,0 +1,64 @@
+import type { Reason } from '../../core/errors.js';
+import { cleanText } from '../../core/text.js';
+import type { HostDisk, HostMachine, HostShell } from '../types.js';
+import { machineId, vimCommand } from './commands.js';
+import { type AttachedDisk, parseDisks } from './parse-devices.js';
+import { act, ask } from './talk.js';
+
+/** Controllers whose number the host takes without being told their kind: SCSI, keys 1000 to 1003. */
+const SCSI_KEY = 1000;
+const SCSI_CONTROLLERS = 4;
+
+/** A disk with the name the host gives it; null where it is on no datastore. */
+export interface NamedDisk extends HostDisk {
+  readonly fileName: string | null;
+}
+
+/** What the host does not see as it is now: each disk of another size, or that it does not list. */
+export async function sizeReasons(
+  shell: HostShell,
+  machine: HostMachine,
+  disks: readonly NamedDisk[],
+): Promise<readonly Reason[]> {
+  const attached = await attachedDisks(shell, machine);
+  return disks.flatMap((disk) => {
+    const seen = attached?.find(({ fileName }) => fileName === disk.fileName);
+    return seen?.capacityBytes === disk.sizeBytes ? [] : [staleReason(disk, seen)];
+  });
+}
+
+const staleReason = ({ path, sizeBytes }: NamedDisk, seen: AttachedDisk | undefined): Reason => ({
+  code: 'host-size',
+  message: `the host ${seen === undefined ? 'does not tell the size of' : `still sees ${seen.capacityBytes} bytes of`} ${cleanText(path)}, which has ${sizeBytes}`,
+  hint: 'remove the disk from the virtual machine without deleting its files, and add it again',
+});
+
+/**
+ * Takes the disks that the host sees wrong off the machine and puts them back in the same place, which makes it read the
+ * descriptors again. Only where it is known what will happen: SCSI, with the files kept (the fourth word is `false`). What could not
+ * be done comes as reasons.
+ */
+export async function attachAgain(
+  shell: HostShell,
+  machine: HostMachine,
+  disks: readonly NamedDisk[],
+): Promise<readonly Reason[]> {
+  const attached = (await attachedDisks(shell, machine)) ?? [];
+  for (const disk of disks) {
+    const seen = attached.find(({ fileName }) => fileName === disk.fileName);
+    const controller = seen === undefined ? -1 : seen.controllerKey - SCSI_KEY;
+    if (seen === undefined || seen.capacityBytes === disk.sizeBytes) continue;
+    if (controller < 0 || controller >= SCSI_CONTROLLERS) continue;
+    const place = [String(controller), String(seen.unitNumber)];
+    const id = machineId(machine.id);
+    const remove = vimCommand('vmsvc/device.diskremove', id, ...place, 'false');
+    await act(shell, remove, 'take the disk off the virtual machine');
+    const add = vimCommand('vmsvc/device.diskaddexisting', id, disk.path, ...place);
+    await act(shell, add, `put ${cleanText(disk.path)} back at SCSI ${place.join(':')}`);
+  }
+  return sizeReasons(shell, machine, disks);
+}
+
+async function attachedDisks(shell: HostShell, machine: HostMachine): Promise<AttachedDisk[] | undefined> {
+  return parseDisks(await ask(shell, vimCommand('vmsvc/device.getdevices', machineId(machine.id))));
+}

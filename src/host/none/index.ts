@@ -1,0 +1,42 @@
+import type { Host, HostMachine, MachineFiles } from '../types.js';
+
+/** Nobody to ask. Signs of use beside the disk and its locks are all there is: they are checked with every host. */
+export class NoHost implements Host {
+  readonly kind = 'none';
+  readonly tellsPower = false;
+  readonly startsMachines = false;
+
+  async find({ name }: MachineFiles): Promise<HostMachine> {
+    return { id: '', name, guestOs: null };
+  }
+
+  async powerState() {
+    return 'unknown' as const;
+  }
+
+  async obstacles() {
+    return [];
+  }
+
+  async question() {
+    return null;
+  }
+
+  async locks() {
+    return [];
+  }
+
+  async shutDown() {}
+
+  async cutPower() {}
+
+  async powerOn() {}
+
+  async refresh() {
+    return [];
+  }
+
+  async punch() {
+    return false;
+  }
+}

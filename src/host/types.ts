@@ -1,0 +1,68 @@
+import type { Reason } from '../core/errors.js';
+
+/** What a virtual machine is doing. What a host says and nobody understands is `unknown`, never a guess. */
+export type PowerState = 'on' | 'off' | 'suspended' | 'unknown';
+
+/** A machine as the host knows it. */
+export interface HostMachine {
+  /** The host's own handle. */
+  readonly id: string;
+  /** Cleaned of control characters, for messages. */
+  readonly name: string;
+  /** What runs in it, as the host says; null where it does not. */
+  readonly guestOs: string | null;
+}
+
+/** A machine as its files tell: what a host is asked for. Paths are those of the host. */
+export interface MachineFiles {
+  /** Its .vmx; null for a disk that no machine in its folder uses. */
+  readonly vmx: string | null;
+  readonly name: string;
+}
+
+/** A disk that a run has worked on. */
+export interface HostDisk {
+  /** Path of the descriptor, or the flat file, on the host. */
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
+/** A program that can be run on the host, or for it. Structurally what the SFTP backend offers. */
+export interface HostShell {
+  /** `command` goes to a shell: names belong through `shellWord`. Throws Device. */
+  run(
+    command: string,
+    input?: string,
+    milliseconds?: number,
+  ): Promise<{ readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }>;
+}
+
+/**
+ * The machine that runs the virtual machine. Every method may throw Device (it cannot be reached) or Refused (it says no,
+ * or something that is not understood). None of them waits for a state: `reachState` does.
+ */
+export interface Host {
+  readonly kind: 'esxi' | 'command' | 'none';
+  /** False: nobody can be asked whether the machine runs; only the files beside its disks tell. */
+  readonly tellsPower: boolean;
+  /** False: there is no way to start it. */
+  readonly startsMachines: boolean;
+  /** Refused when the host does not know it. */
+  find(files: MachineFiles): Promise<HostMachine>;
+  powerState(machine: HostMachine): Promise<PowerState>;
+  /** What the host knows that stands against a change of the disks: snapshots. */
+  obstacles(machine: HostMachine): Promise<readonly Reason[]>;
+  /** A question that the machine waits with; null: none. */
+  question(machine: HostMachine): Promise<string | null>;
+  /** Who holds locks on files of a machine that is off. */
+  locks(paths: readonly string[]): Promise<readonly Reason[]>;
+  /** Asks the guest to shut down, and returns at once. */
+  shutDown(machine: HostMachine): Promise<void>;
+  /** Like pulling the plug: file systems of the guest are left dirty. */
+  cutPower(machine: HostMachine): Promise<void>;
+  powerOn(machine: HostMachine): Promise<void>;
+  /** Lets the host see the new sizes. What it could not be told comes as reasons: the disks are whole by now. */
+  refresh(machine: HostMachine, disks: readonly HostDisk[]): Promise<readonly Reason[]>;
+  /** Gives zeroed blocks of a thin disk back to its datastore. False: that is not how this store does it. */
+  punch(path: string): Promise<boolean>;
+}

@@ -224,7 +224,7 @@ function header(
 }
 
 /** Time and chance: unique enough to name a run in a history. */
-function newRunId(services: Services): string {
+export function newRunId(services: Pick<Services, 'now' | 'random'>): string {
   const stamp = new Date(services.now()).toISOString().replace(/[-:]|\.\d+/g, '');
   const chance = Math.floor(services.random() * 0x1000000);
   return `${stamp}-${chance.toString(16).padStart(6, '0')}`;

@@ -72,6 +72,14 @@ export function abandonRecord(
   return { ...NOTHING, ...context, disk, runId, command, fixups, exitCode: 0, seconds };
 }
 
+/** The record of a run of a whole machine. */
+export function machineRunRecord(
+  run: Pick<RunRecord, 'disk' | 'vm' | 'runId' | 'status' | 'seconds' | 'warnings' | 'steps'>,
+  context: RecordContext,
+): RunRecord {
+  return { ...NOTHING, ...context, ...run, command: 'run', exitCode: 0 };
+}
+
 /** The record of a run that ended with an error: refused, stopped, failed. */
 export function failureRecord(
   command: string,

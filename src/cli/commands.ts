@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { type MachineFlags, withMachineOptions } from './machine-options.js';
 import {
   type AbandonFlags,
   type ChangeFlags,
@@ -31,6 +32,7 @@ export function addCommands(program: Command, around: Surroundings): void {
   addAlign(program, around);
   addMoveExtents(program, around);
   addZero(program, around);
+  addRun(program, around);
   addServe(program, around);
   addResume(program, around);
   addReportingCommands(program, around);
@@ -124,6 +126,15 @@ function addZero(program: Command, around: Surroundings): void {
     .action(async (disk: string, options: ZeroFlags) => {
       const { runZero } = await import('./run-change.js');
       await runZero(disk, options, around);
+    });
+}
+
+function addRun(program: Command, around: Surroundings): void {
+  withMachineOptions(program.command('run <vm>'))
+    .description('a whole virtual machine: shut it down, shrink, align and clear its disks, start it again')
+    .action(async (vm: string, options: MachineFlags) => {
+      const { runRun } = await import('./run-machine.js');
+      await runRun(vm, options, around);
     });
 }
 

@@ -17,7 +17,7 @@ export const recordedDisk = (disk: string): string =>
 
 /**
  * Does the work and records how it ended. What was never begun (a command line that makes no sense) leaves no record.
- * A history that cannot be written changes nothing about the run: it is a warning.
+ * A history that cannot be written changes nothing about the run: it is a warning. `known` adds what is known of a failure.
  */
 export async function recorded<T>(
   what: { readonly command: string; readonly disk: string },
@@ -25,6 +25,7 @@ export async function recorded<T>(
   around: Surroundings,
   work: () => Promise<T>,
   describe: (value: T, context: RecordContext, seconds: number) => RunRecord,
+  known: () => Partial<RunRecord> = () => ({}),
 ): Promise<T> {
   const began = Date.now();
   const context = contextOf(began, around);
@@ -36,7 +37,8 @@ export async function recorded<T>(
     if (!isFamily(error, 'usage')) {
       const exitCode = around.signals.exitCode() ?? exitCodeOf(error);
       const how = { error, exitCode, seconds: seconds() };
-      await write([failureRecord(what.command, recordedDisk(what.disk), how, context)], flags);
+      const failure = failureRecord(what.command, recordedDisk(what.disk), how, context);
+      await write([{ ...failure, ...known() }], flags);
     }
     throw error;
   }
@@ -54,14 +56,16 @@ export async function recordScan(
 }
 
 function contextOf(began: number, { version }: Surroundings): RecordContext {
-  return { at: new Date(began).toISOString(), by: whoRuns(), version };
+  return { at: new Date(began).toISOString(), by: whoRuns().by, version };
 }
 
-/** `root@host`, `alice as root@host` behind sudo. */
-function whoRuns(): string {
+/** This machine, and `root@host`, or `alice as root@host` behind sudo. */
+export function whoRuns(): { readonly by: string; readonly host: string } {
   const { SUDO_USER } = process.env;
-  const user = `${userName()}@${hostname()}`;
-  return cleanText(SUDO_USER === undefined || SUDO_USER === '' ? user : `${SUDO_USER} as ${user}`);
+  const host = hostname();
+  const user = `${userName()}@${host}`;
+  const by = cleanText(SUDO_USER === undefined || SUDO_USER === '' ? user : `${SUDO_USER} as ${user}`);
+  return { by, host };
 }
 
 function userName(): string {

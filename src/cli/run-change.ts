@@ -89,7 +89,7 @@ export async function runPlan(disk: string, flags: PlanFlags, around: Surroundin
 }
 
 /** The wish of a command: of the options alone, or of a profile below them. */
-async function wishOf(command: PlanFor | null, flags: LayoutFlags): Promise<Wish | ProfileWish> {
+export async function wishOf(command: PlanFor | null, flags: LayoutFlags): Promise<Wish | ProfileWish> {
   const base = layoutWish(command ?? 'align', flags);
   if (flags.profile === undefined) return base;
   const [{ loadProfile }, { profileWish }, { growthMeter }] = await Promise.all([
@@ -222,6 +222,18 @@ export function printResult(
   around.setExitCode(exitCode);
 }
 
+/** What every command that changes disks gets from its surroundings. */
+export function baseServices({ version, signals }: Surroundings): Omit<Services, 'confirm' | 'onProgress'> {
+  return {
+    version,
+    now: Date.now,
+    random: Math.random,
+    peakMemoryBytes,
+    signal: signals.signal,
+    onInFlight: (disk) => signals.setInFlight(disk),
+  };
+}
+
 async function withServices<T>(
   flags: ChangeFlags,
   around: Surroundings,
@@ -230,11 +242,7 @@ async function withServices<T>(
 ): Promise<T> {
   let progress: Progress | undefined;
   const services: Services = {
-    version: around.version,
-    now: Date.now,
-    random: Math.random,
-    peakMemoryBytes,
-    signal: around.signals.signal,
+    ...baseServices(around),
     confirm: async (plan) => {
       showPlan(plan, flags);
       const yes = await askToGoOn('Go on?', flags.yes === true, around.signals.signal);
@@ -242,7 +250,6 @@ async function withServices<T>(
       return yes;
     },
     onProgress: (event) => progress?.update(event),
-    onInFlight: (disk) => around.signals.setInFlight(disk),
   };
   // Otherwise progress begins behind the question.
   if (!asks || flags.dryRun === true) progress = await startProgress(flags.progress, flags.quiet === true);

@@ -11,3 +11,6 @@ export const hiddenNameOf = (path: string): string => path + HIDDEN_SUFFIX;
 
 /** File in the run folder that makes it a run: without it the folder is litter of a run that never began or is over. */
 export const RUN_HEADER_NAME = 'run.json';
+
+/** The lock of a run of `vmreclaim run` on a machine, beside its .vmx (of a lone disk: beside that). */
+export const machineLockOf = (path: string): string => `${path}.vmreclaim-run`;

@@ -52,6 +52,18 @@ export interface RunRecord extends RecordedEvent {
   readonly seconds: number;
   readonly fixups: readonly { readonly kind: string; readonly message: string }[];
   readonly warnings: readonly string[];
+  /** Of `run`: what was done to the machine, step by step. */
+  readonly steps?: readonly RecordedStep[];
+}
+
+/** A step of the run of a machine. */
+export interface RecordedStep {
+  readonly step: string;
+  /** Null: the machine as a whole. */
+  readonly disk: string | null;
+  readonly status: 'done' | 'skipped' | 'failed';
+  readonly message: string;
+  readonly seconds: number;
 }
 
 /** A disk as a scan found it. */

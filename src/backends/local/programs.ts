@@ -51,6 +51,7 @@ export async function runProgram(
   path: string,
   args: readonly string[],
   signal?: AbortSignal,
+  variables: Readonly<Record<string, string>> = {},
 ): Promise<ProgramResult> {
   signal?.throwIfAborted();
   const [command, line] = await boundToUs(path, args);
@@ -59,7 +60,7 @@ export async function runProgram(
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C is ours to judge.
       detached: true,
-      env: { ...process.env, LC_ALL: 'C' },
+      env: { ...process.env, LC_ALL: 'C', ...variables },
     });
     // Its children too, which would keep our pipes open.
     const tell = (name: NodeJS.Signals) => {

@@ -1,0 +1,174 @@
+import { refused } from '../../core/errors.js';
+import type { PowerState } from '../../host/types.js';
+import { changeDisk, newRunId } from '../change.js';
+import { type DiskWork, planText, workOnDisks } from './disks.js';
+import { forecastDisks } from './forecast.js';
+import { filesOf, hostOf } from './host.js';
+import { findMachine } from './machine.js';
+import { lockMachine, type MachineLock, whose } from './machine-lock.js';
+import { powerToBegin, switchOff, untilUnused } from './power.js';
+import { type Ending, isDone, settle } from './settle.js';
+import { Steps } from './steps.js';
+import type { DiskForecast, MachineOutcome, MachineRunOptions, RunServices } from './types.js';
+
+/** A run that knows its machine and has its lock. */
+interface Run extends Ending {
+  readonly power: PowerState;
+  readonly runId: string;
+  readonly began: number;
+}
+
+/**
+ * The whole path for a virtual machine: lock it, see what would become of its disks, switch it off, change and clear each disk,
+ * let the host know, unlock it, start it again. What can be refused is refused while it still runs; a machine with a disk that is
+ * not whole is never started.
+ */
+export async function runMachine(
+  target: string,
+  options: MachineRunOptions,
+  services: RunServices,
+): Promise<MachineOutcome> {
+  const run = await begin(target, options, services);
+  const forecast = await nothingChanged(run, () => lookAhead(run));
+  if (options.dryRun || !isWorth(run, forecast)) {
+    await letGo(run.lock);
+    return outcomeOf(run, forecast, { status: options.dryRun ? 'dry-run' : 'nothing-to-do' });
+  }
+  await nothingChanged(run, () => askFirst(run, forecast));
+  const failure = await failureOf(() => offAndChange(run, forecast));
+  const { power: powerAfter, warnings } = await settle(run, failure);
+  const status = run.results.some(isDone) ? 'done' : 'nothing-to-do';
+  return outcomeOf(run, forecast, { status, powerAfter, warnings });
+}
+
+/** Finds machine and host, refuses what the host already knows to be impossible, and takes the first lock. */
+async function begin(target: string, options: MachineRunOptions, services: RunServices): Promise<Run> {
+  const began = services.now();
+  const machine = await findMachine(target, options);
+  const host = await hostOf(machine, options, services);
+  const at = { host, seat: await host.find(filesOf(machine)) };
+  const power = await powerToBegin(at);
+  const [obstacle] = await host.obstacles(at.seat);
+  if (obstacle !== undefined) {
+    const { code, message, hint } = obstacle;
+    throw refused(code, message, hint === undefined ? {} : { hint });
+  }
+  const steps = new Steps(services);
+  const runId = newRunId(services);
+  const work: DiskWork = { machine, at, options, services, steps, results: [] };
+  const lock = await steps.take('lock', null, async () => {
+    const startedAt = new Date(began).toISOString();
+    const note = { formatVersion: 1, runId, startedAt, powerOn: false, ...services.who } as const;
+    const taken = await lockMachine(machine.store, machine.vmx ?? machine.disks[0] ?? target, note);
+    const left = taken.earlier === null ? '' : `, taken over from ${whose(taken.earlier)}, which did not end`;
+    return { value: taken, message: `${taken.path}${left}` };
+  });
+  const owesStart = power === 'on' || lock.earlier?.powerOn === true;
+  return { ...work, target, lock, owesStart, power, runId, began };
+}
+
+/** Does what changes nothing; when it fails the lock goes and the machine is as it was. */
+async function nothingChanged<T>({ lock }: Run, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await letGo(lock).catch(() => undefined);
+    throw error;
+  }
+}
+
+/** What an earlier run left behind stays a notice until somebody has brought it to its end. */
+const letGo = (lock: MachineLock): Promise<void> => (lock.earlier === null ? lock.release() : lock.leave());
+
+/** The sizes that are to be expected; with `--dry-run` also a rehearsal, where nobody is at the disks. */
+async function lookAhead(run: Run): Promise<DiskForecast[]> {
+  const { machine, options, services, steps, power } = run;
+  const { wish, dryRun } = options;
+  const runs = power === 'on';
+  const forecast = await steps.take('plan', null, async () => {
+    const value = await forecastDisks(machine, runs, wish, options, services.signal);
+    return { value, message: value.map(forecastText).join('; ') };
+  });
+  for (const { disk, plan } of dryRun && !runs ? forecast : []) {
+    if (plan?.status !== 'change') continue;
+    const rehearsed = await steps.take('resize', disk, async () => {
+      const work = () => changeDisk(disk, wish, { ...options, dryRun }, services);
+      return { value: await services.recorded(plan.command, disk, work), message: 'rehearsed and checked' };
+    });
+    run.results.push({ disk, resumed: null, change: rehearsed, zero: null });
+  }
+  return forecast;
+}
+
+const forecastText = ({ disk, plan, note }: DiskForecast): string =>
+  plan === null ? `${disk}: ${note}` : planText(plan);
+
+/**
+ * A machine that runs is switched off to change the layout of a disk, not only to look for something to clear. One that an earlier
+ * run has switched off is always brought to its end.
+ */
+function isWorth({ power, options, lock }: Run, forecast: readonly DiskForecast[]): boolean {
+  const changes = forecast.some(({ plan }) => plan === null || plan.status === 'change');
+  return changes || lock.earlier !== null || (power !== 'on' && options.zero !== null);
+}
+
+async function askFirst(run: Run, disks: readonly DiskForecast[]): Promise<void> {
+  const { at, options, services, power, owesStart } = run;
+  const goes = await services.confirmRun({
+    machine: at.seat.name,
+    host: at.host.kind,
+    power,
+    willSwitchOff: power === 'on',
+    willSwitchOn: owesStart && options.powerOn && at.host.startsMachines,
+    disks,
+  });
+  if (!goes) throw refused('declined', 'nothing was changed: the run was declined');
+}
+
+async function offAndChange(run: Run, forecast: readonly DiskForecast[]): Promise<void> {
+  const { at, options, services, steps, lock, machine, power } = run;
+  const ran = power === 'on';
+  if (ran) {
+    await steps.take('power-off', null, async () => {
+      services.onSwitchedOff(run.target);
+      // Written before: whoever finds the machine off knows that it is owed a start.
+      await lock.note(true);
+      return switchOff(at, options, services);
+    });
+  }
+  await steps.take('check', null, async () => {
+    await untilUnused(machine, at, options, { signal: services.signal, waits: ran });
+    return { value: undefined, message: 'nothing says that the disks are in use' };
+  });
+  await workOnDisks(run, ran ? null : forecast);
+}
+
+async function failureOf(work: () => Promise<void>): Promise<unknown> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    return error ?? new Error('nothing was thrown');
+  }
+}
+
+function outcomeOf(
+  { target, machine, at, runId, power, steps, results, services, began }: Run,
+  forecast: readonly DiskForecast[],
+  parts: Pick<MachineOutcome, 'status'> & Partial<MachineOutcome>,
+): MachineOutcome {
+  return {
+    target,
+    machine: { name: at.seat.name, vmx: machine.vmx, guestOs: at.seat.guestOs },
+    host: at.host.kind,
+    runId,
+    powerBefore: power,
+    powerAfter: power,
+    steps: steps.taken,
+    forecast,
+    disks: results,
+    warnings: [],
+    seconds: Math.round(services.now() - began) / 1000,
+    ...parts,
+  };
+}

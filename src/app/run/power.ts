@@ -1,0 +1,111 @@
+import { deviceError, refused, type VmreclaimError } from '../../core/errors.js';
+import { openSource } from '../../disk/open.js';
+import { reachState, sleep, waitsWith } from '../../host/power.js';
+import type { Host, HostMachine, PowerState } from '../../host/types.js';
+import { type Machine, signOfUse } from './machine.js';
+import type { StepEnd } from './steps.js';
+import type { MachineRunOptions, RunServices } from './types.js';
+
+/** Cutting the power and starting take a host some seconds. */
+const SWITCH_SECONDS = 60;
+/** Lock and swap files go soon behind the machine. */
+const SIGNS_SECONDS = 30;
+const SIGNS_PAUSE_MS = 1000;
+
+/** A machine at its host. */
+export interface Seat {
+  readonly host: Host;
+  readonly seat: HostMachine;
+}
+
+/** The state of the machine, which must be one to begin with: on or off. Refused otherwise. */
+export async function powerToBegin({ host, seat }: Seat): Promise<PowerState> {
+  if (!host.tellsPower) return 'unknown';
+  const state = await host.powerState(seat);
+  if (state === 'suspended') {
+    throw refused('suspended', `the virtual machine ${seat.name} is suspended`, {
+      hint: 'resume it and shut the guest down',
+    });
+  }
+  if (state === 'unknown') throw unknownState(seat);
+  const question = await host.question(seat);
+  if (question !== null) throw waitsWith(seat, question);
+  return state;
+}
+
+const unknownState = ({ name }: HostMachine): VmreclaimError =>
+  refused('power-unknown', `it is not known whether the virtual machine ${name} is powered off`, {
+    hint: 'what the host answered is not understood: power it off by hand, then --host none',
+  });
+
+/** Shuts the guest down and waits; cuts the power only when that was asked for. */
+export async function switchOff(
+  { host, seat }: Seat,
+  options: Pick<MachineRunOptions, 'forcePowerOff' | 'shutdownSeconds'>,
+  { signal }: Pick<RunServices, 'signal'>,
+): Promise<StepEnd<void>> {
+  const { forcePowerOff, shutdownSeconds: timeoutSeconds } = options;
+  try {
+    await host.shutDown(seat);
+    if (await reachState(host, seat, 'off', { timeoutSeconds, signal })) {
+      return { value: undefined, message: 'the guest was shut down' };
+    }
+    throw refused(
+      'still-running',
+      `the virtual machine ${seat.name} did not power off within ${timeoutSeconds} s`,
+      {
+        hint: 'look at its console; --shutdown-timeout waits longer, --force-power-off cuts the power and leaves its file systems dirty',
+      },
+    );
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!forcePowerOff) throw error;
+  }
+  await host.cutPower(seat);
+  if (await reachState(host, seat, 'off', { timeoutSeconds: SWITCH_SECONDS, signal })) {
+    return { value: undefined, message: 'the power was cut' };
+  }
+  throw deviceError(
+    'still-running',
+    `the virtual machine ${seat.name} did not power off when its power was cut`,
+    {
+      hint: 'look at the events of the host',
+    },
+  );
+}
+
+/** Starts the machine and waits until it runs. Rejects when it does not. */
+export async function switchOn({ host, seat }: Seat): Promise<StepEnd<void>> {
+  await host.powerOn(seat);
+  // What was stopped by the user is still to be brought into a good state.
+  const { signal } = new AbortController();
+  if (await reachState(host, seat, 'on', { timeoutSeconds: SWITCH_SECONDS, signal })) {
+    return { value: undefined, message: 'the virtual machine runs' };
+  }
+  throw refused('not-started', `the virtual machine ${seat.name} was told to start and does not run`, {
+    hint: 'look at the events of the host',
+  });
+}
+
+/**
+ * Looks until nothing beside the disks says that they are in use (`waits`: for a while), and asks the host for locks. Refused with what remains: a
+ * machine that is off and disks that are in use do not fit together.
+ */
+export async function untilUnused(
+  { store, disks, remote }: Machine,
+  { host }: Seat,
+  options: MachineRunOptions,
+  { signal, waits }: { readonly signal: AbortSignal; readonly waits: boolean },
+): Promise<void> {
+  for (let second = 0; ; second++) {
+    signal.throwIfAborted();
+    const sources = await Promise.all(disks.map((disk) => openSource(store, disk, options)));
+    const paths = sources.flatMap(({ extents }) => extents.map(({ path }) => remote?.pathOf(path) ?? path));
+    const sign = sources.flatMap((source) => signOfUse(source) ?? [])[0] ?? (await host.locks(paths))[0];
+    if (sign === undefined) return;
+    if (!waits || second === SIGNS_SECONDS) {
+      throw refused(sign.code, sign.message, sign.hint === undefined ? {} : { hint: sign.hint });
+    }
+    await sleep(SIGNS_PAUSE_MS, signal);
+  }
+}

@@ -66,12 +66,15 @@ export function stepLine(
   options: RenderOptions,
 ): string {
   const paint = painter(options);
-  const what = disk === null ? step : `${step} ${disk}`;
+  const what = disk === null ? step : `${step} ${nameOf(disk)}`;
   const mark =
     status === 'done' ? paint.good(status) : status === 'failed' ? paint.bad(status) : paint.dim(status);
   const line = `${paint.text(what)}: ${mark}: ${paint.text(message)} (${formatDuration(seconds)})`;
   return `${wrapText(line, options.width, '    ').join('\n')}\n`;
 }
+
+/** Paths are in the JSON; a person knows the disks of a machine by their names. */
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** The result of a run of a machine for a terminal. */
 export function renderMachineRun(run: MachineRunDocument, options: RenderOptions): Rendered {
@@ -83,13 +86,18 @@ export function renderMachineRun(run: MachineRunDocument, options: RenderOptions
   const wrapped = lines.flatMap((line) =>
     line.includes('\n') ? [line] : wrapText(line, options.width, '    '),
   );
-  const warnings = [...run.warnings, ...run.disks.flatMap(diskWarnings)];
-  const text = [...wrapped, ...reasonLines(paint.warn('warning'), warnings, paint, options.width)];
+  const text = [...wrapped, ...reasonLines(paint.warn('warning'), warningsOf(run), paint, options.width)];
   return { text: `${text.join('\n')}\n`, exitCode: EXIT_DONE };
 }
 
-const diskWarnings = ({ resumed, change, zero }: MachineRunDocument['disks'][number]) =>
-  [resumed, change, zero].flatMap((result) => result?.warnings ?? []);
+/** Each once. That VMFS must be told to give blocks back is no news where it was told. */
+function warningsOf({ warnings, disks, steps }: MachineRunDocument): MachineRunDocument['warnings'] {
+  const results = disks.flatMap(({ resumed, change, zero }) => [resumed, change, zero]);
+  const all = [...warnings, ...results.flatMap((result) => result?.warnings ?? [])];
+  const punched = steps.some(({ step, status }) => step === 'punch' && status === 'done');
+  const told = all.filter(({ code }) => !punched || code !== 'vmfs-thin');
+  return [...new Map(told.map((warning) => [`${warning.code} ${warning.message}`, warning])).values()];
+}
 
 function heading({ vm, host, status, runId }: MachineRunDocument, paint: Painter): string {
   const what = `${paint.strong('run')} ${paint.text(vm.name)}`;
@@ -110,12 +118,13 @@ export function renderForecast(forecast: MachineForecast, options: RenderOptions
   const paint = painter(options);
   const { machine, power, willSwitchOff, willSwitchOn } = forecast;
   const disks = forecast.disks.map(({ disk, sizes, note }) => {
-    if (sizes === null) return `  ${paint.text(disk)}: ${note ?? ''}`;
+    const name = paint.text(nameOf(disk));
+    if (sizes === null) return `  ${name}: ${note ?? ''}`;
     const size =
       sizes.before === sizes.after
         ? `${formatSize(sizes.before)}, which it keeps`
         : `${formatSize(sizes.before)} ${paint.arrow} ${formatSize(sizes.after)}`;
-    return `  ${paint.text(disk)}: ${willSwitchOff ? 'about ' : ''}${size}`;
+    return `  ${name}: ${willSwitchOff ? 'about ' : ''}${size}`;
   });
   const start = willSwitchOn ? 'is started again' : 'stays off';
   const plan = willSwitchOff

@@ -18,6 +18,8 @@ import { run } from './judges.js';
 /** What a test changes about the server: lines of sshd_config. */
 export interface SshdWish {
   readonly config?: readonly string[];
+  /** What its commands find in their environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -124,6 +126,10 @@ export class Sshd {
       mode: 0o600,
     });
     writeFileSync(this.knownHosts, '');
+    // Without the start files of whoever runs the tests, which may take seconds for each command.
+    const home = join(this.folder, 'home');
+    mkdirSync(home);
+    const env = Object.entries({ HOME: home, ...this.wish.env }).map(([name, value]) => `"${name}=${value}"`);
     const server = [
       'ListenAddress 127.0.0.1',
       `HostKey ${this.hostKey}`,
@@ -133,6 +139,7 @@ export class Sshd {
       'PidFile none',
       'PermitRootLogin yes',
       'MaxStartups 100',
+      `SetEnv ${env.join(' ')}`,
       ...(this.wish.config ?? ['Subsystem sftp internal-sftp']),
     ];
     writeFileSync(join(this.folder, 'sshd_config'), `${server.join('\n')}\n`);

@@ -63,6 +63,9 @@ async function plansOf(work: DiskWork, known: readonly DiskForecast[] | null): P
   }
 }
 
+/** Names tell the disks of a machine apart. */
+export const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
 const potential = ({ savedBytes }: Plan): number => Math.abs(savedBytes);
 
 /** A plan in words: the sizes before and after. */
@@ -71,7 +74,7 @@ export function planText({ disk, before, after, status }: Plan): string {
     before.sizeBytes === after.sizeBytes
       ? formatSize(before.sizeBytes)
       : `${formatSize(before.sizeBytes)} to ${formatSize(after.sizeBytes)}`;
-  return `${disk.path}: ${status === 'change' ? sizes : 'nothing to do'}`;
+  return `${lastPart(disk.path)}: ${status === 'change' ? sizes : 'nothing to do'}`;
 }
 
 async function workOn(work: DiskWork, plan: Plan, resumed: Outcome | null): Promise<void> {

@@ -1,7 +1,7 @@
 import { refused } from '../../core/errors.js';
 import type { PowerState } from '../../host/types.js';
 import { changeDisk, newRunId } from '../change.js';
-import { type DiskWork, planText, workOnDisks } from './disks.js';
+import { type DiskWork, lastPart, planText, workOnDisks } from './disks.js';
 import { forecastDisks } from './forecast.js';
 import { filesOf, hostOf } from './host.js';
 import { findMachine } from './machine.js';
@@ -61,7 +61,7 @@ async function begin(target: string, options: MachineRunOptions, services: RunSe
     const note = { formatVersion: 1, runId, startedAt, powerOn: false, ...services.who } as const;
     const taken = await lockMachine(machine.store, machine.vmx ?? machine.disks[0] ?? target, note);
     const left = taken.earlier === null ? '' : `, taken over from ${whose(taken.earlier)}, which did not end`;
-    return { value: taken, message: `${taken.path}${left}` };
+    return { value: taken, message: `${lastPart(taken.path)}${left}` };
   });
   const owesStart = power === 'on' || lock.earlier?.powerOn === true;
   return { ...work, target, lock, owesStart, power, runId, began };
@@ -101,7 +101,7 @@ async function lookAhead(run: Run): Promise<DiskForecast[]> {
 }
 
 const forecastText = ({ disk, plan, note }: DiskForecast): string =>
-  plan === null ? `${disk}: ${note}` : planText(plan);
+  plan === null ? `${lastPart(disk)}: ${note}` : planText(plan);
 
 /**
  * A machine that runs is switched off to change the layout of a disk, not only to look for something to clear. One that an earlier

@@ -31,6 +31,13 @@ export async function isEsxi(shell: HostShell): Promise<boolean> {
   return exitCode === 0;
 }
 
+/** Ids of rows with folder and name of the file; of a folder that the host knows by another name: with the name alone. */
+function candidates(list: string, vmx: string): string[] {
+  const [folder = '', name = ''] = vmx.split('/').slice(-2);
+  const exact = machineIdsOf(list, `${folder}/${name}`);
+  return exact.length > 0 ? exact : machineIdsOf(list, name);
+}
+
 /**
  * A standalone ESXi host, asked by `vim-cmd` and `vmkfstools` over SSH (formats and their sources:
  * README.md). Exit codes of vim-cmd tell little: answers do.
@@ -56,7 +63,7 @@ export class EsxiHost implements Host {
     const list = await ask(this.shell, vimCommand('vmsvc/getallvms'));
     if (!isMachineList(list)) throw notUnderstood('the list of its virtual machines');
     const found: HostMachine[] = [];
-    for (const id of machineIdsOf(list, vmx.slice(vmx.lastIndexOf('/') + 1))) {
+    for (const id of candidates(list, real)) {
       const machine = await this.machineAt(id, real, name);
       if (machine !== undefined) found.push(machine);
     }

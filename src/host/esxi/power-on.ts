@@ -4,7 +4,7 @@ import { vimCommand } from './commands.js';
 import { act } from './talk.js';
 
 /** What stands against it the host says at once; a question lets the command wait for ever. */
-const SAYS_WITHIN_SECONDS = 15;
+const SAYS_WITHIN_SECONDS = 10;
 const ENDED = /^exit (\d+)$/m;
 
 /**

@@ -1,0 +1,358 @@
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { hostname, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { measureNone } from '../../src/app/plan.js';
+import { runMachine } from '../../src/app/run/index.js';
+import type { MachineOutcome, MachineRunOptions, RunServices } from '../../src/app/run/types.js';
+import { layoutRequest } from '../../src/plan/types.js';
+import { type EsxiMachine, FakeEsxi, makeDatastore } from '../support/esxi.js';
+import { judge } from '../support/judges.js';
+import { writeOpaqueDisk } from '../support/opaque-disk.js';
+import { testServices } from '../support/services.js';
+
+const SECTORS = 8192;
+const align = layoutRequest({ command: 'align' });
+const zero = layoutRequest({
+  command: 'zero',
+  zero: { gapsOnly: false, swap: false, pagefile: false, punch: true },
+});
+const OPTIONS: MachineRunOptions = {
+  wish: { request: () => align, measure: measureNone },
+  zero: { request: () => zero, measure: measureNone },
+  dryRun: false,
+  host: { kind: 'auto' },
+  powerOn: true,
+  keepOffOnFailure: false,
+  forcePowerOff: false,
+  shutdownSeconds: 20,
+};
+
+function runServices(changes: Partial<RunServices> = {}): RunServices {
+  return {
+    ...testServices(),
+    who: { by: 'tester@here', host: hostname() },
+    confirmRun: async () => true,
+    recorded: (_command, _disk, work) => work(),
+    onStep: () => undefined,
+    onSwitchedOff: () => undefined,
+    runCommand: async () => 99,
+    ...changes,
+  };
+}
+
+/** Alignment of the only partition, read from the table. */
+const startOf = (folder: string): number => readFileSync(join(folder, 'x-flat.vmdk')).readUInt32LE(446 + 8);
+const lockOf = ({ vmx }: EsxiMachine): string => `${vmx}.vmreclaim-run`;
+
+describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi host', () => {
+  const parent = mkdtempSync(join(tmpdir(), 'vmreclaim-run-'));
+  let esxi: FakeEsxi;
+  let count = 0;
+  beforeAll(async () => {
+    esxi = await FakeEsxi.start(makeDatastore(parent, "data ['1'; touch pwned; ']"));
+  });
+  afterAll(async () => {
+    await esxi.remove();
+    rmSync(parent, { recursive: true, force: true });
+  });
+
+  /** A machine that runs, with a disk to align. */
+  function made(name = `vm ${count}`): EsxiMachine & { readonly folder: string; readonly before: string } {
+    const folder = join(esxi.datastorePath, `${++count} ${name.replaceAll('/', '-')}`);
+    mkdirSync(folder);
+    writeOpaqueDisk(folder, SECTORS);
+    const machine = esxi.register(String(count), name, folder, 'x.vmdk');
+    esxi.powerOn(machine);
+    return { ...machine, folder, before: readFileSync(join(folder, 'x-flat.vmdk'), 'latin1') };
+  }
+
+  const start = (
+    { vmx }: EsxiMachine,
+    options: Partial<MachineRunOptions> = {},
+    services: Partial<RunServices> = {},
+  ): Promise<MachineOutcome> =>
+    runMachine(
+      esxi.server.url(vmx),
+      { ...OPTIONS, remote: esxi.server.options(), ...options },
+      runServices(services),
+    );
+
+  /** As it was before: running, unlocked, unchanged. */
+  function expectUntouched(machine: ReturnType<typeof made>): void {
+    expect(esxi.power(machine)).toBe('Powered on');
+    expect(readFileSync(join(machine.folder, 'x-flat.vmdk'), 'latin1')).toBe(machine.before);
+    expect(readdirSync(machine.folder).filter((name) => name.includes('vmreclaim'))).toEqual([]);
+  }
+
+  it('takes its steps in order and leaves it running', async () => {
+    const name = `a'; touch ${join(parent, 'pwned')}; '"$(touch ${join(parent, 'pwned')})" [b] x.vmx`;
+    const machine = made(name);
+    esxi.forget();
+    const outcome = await start(machine);
+    expect(outcome).toMatchObject({ status: 'done', powerBefore: 'on', powerAfter: 'on', host: 'esxi' });
+    expect(outcome.machine).toEqual({
+      name,
+      vmx: esxi.server.url(machine.vmx),
+      guestOs: 'Microsoft Windows 7 (64-bit)',
+    });
+    expect(outcome.steps.map(({ step, status }) => `${step} ${status}`)).toEqual([
+      'lock done',
+      'plan done',
+      'power-off done',
+      'check done',
+      'plan done',
+      'resize done',
+      'zero skipped',
+      'refresh done',
+      'unlock done',
+      'power-on done',
+    ]);
+    const { id } = machine;
+    expect(esxi.deeds).toEqual([
+      `power.shutdown ${id}`,
+      `reload ${id}`,
+      `hostsvc/datastore/refresh data ['1'; touch pwned; ']`,
+      `power.on ${id}`,
+    ]);
+    expect(startOf(machine.folder)).toBe(128);
+    expect(readdirSync(machine.folder).sort()).toEqual(['x-flat.vmdk', 'x.vmdk', 'x.vmx']);
+    expect(existsSync(join(parent, 'pwned')) || existsSync(join(esxi.state, 'pwned'))).toBe(false);
+    // Nothing is left to do: it is not switched off again.
+    esxi.powerOn(machine);
+    esxi.forget();
+    expect(await start(machine)).toMatchObject({ status: 'nothing-to-do', powerAfter: 'on' });
+    expect(esxi.deeds).toEqual([]);
+    expect(existsSync(lockOf(machine))).toBe(false);
+  });
+
+  it.each([
+    ['is suspended', 'power', 'Suspended\n', 'suspended'],
+    ['is in a state that nobody knows', 'power', 'Powered on\nPowered off\n', 'power-unknown'],
+    [
+      'has snapshots',
+      'snapshots',
+      '|-ROOT\n--Snapshot Name        : before "update"\n--Snapshot Id        : 1\n--Snapshot Desciption  : \n--Snapshot State       : powered off\n--|-CHILD\n----Snapshot Name        : later\n',
+      'snapshots',
+    ],
+    [
+      'waits with a question',
+      'question',
+      'Virtual machine message _vmx1:\nmsg.uuid.altered: moved or copied?\n  0. Cancel\n',
+      'question',
+    ],
+  ])('refuses one that %s', async (_, file, text, code) => {
+    const machine = made();
+    esxi.put(`${file}.${machine.id}`, text);
+    await expect(start(machine)).rejects.toMatchObject({ family: 'refused', code });
+    esxi.put(`power.${machine.id}`, 'Powered on\n');
+    expectUntouched(machine);
+  });
+
+  it.each([
+    ['getallvms', 'garbage', 'root@esx:~] no such thing\n', 'host-answer'],
+    ['getallvms', 'garbage', 'Vmid  Name  File  Guest OS  Version  Annotation\n', 'not-registered'],
+    [
+      'listsummary',
+      'garbage',
+      '(vim.Datastore.Summary) [\n   (vim.Datastore.Summary) {\n      name = "x",\n   }\n]\n',
+      'host-answer',
+    ],
+    ['get.summary', 'garbage', 'Listsummary:\n', 'host-answer'],
+    ['snapshot.get', 'garbage', '', 'host-answer'],
+    ['message', 'garbage', 'Segmentation fault\n', 'host-answer'],
+    ['power.getstate', 'garbage', 'Powered off\n', 'power-unknown'],
+    [
+      'power.shutdown',
+      'fault',
+      '(vim.fault.ToolsUnavailable) {\n   faultCause = (vmodl.MethodFault) null,\n   msg = "Cannot complete operation because VMware Tools is not running in this virtual machine."\n}\n',
+      'tools-unavailable',
+    ],
+    ['power.shutdown', 'fault', '(vmodl.fault.SystemError) {\n   reason = "x"\n}\n', 'host-fault'],
+  ])('leaves it running when %s answers with %s (%#)', async (command, kind, text, code) => {
+    const machine = made();
+    esxi.put(`${kind}.${command}`, text);
+    const failure = await start(machine).catch((error) => error);
+    esxi.drop(`${kind}.${command}`);
+    expect(failure).toMatchObject({ family: 'refused', code });
+    expectUntouched(machine);
+  });
+
+  it('says where a guest stands that does not shut down, and cuts its power only when asked to', async () => {
+    const machine = made();
+    esxi.put(`slow.${machine.id}`, '');
+    const failure = await start(machine, { shutdownSeconds: 1 }).catch((error) => error);
+    expect(failure).toMatchObject({ family: 'refused', code: 'still-running' });
+    expect(failure.message).toContain('its disks are whole, and the virtual machine');
+    expect(failure.message).toContain('is powered on');
+    expectUntouched(machine);
+    const outcome = await start(machine, { shutdownSeconds: 1, forcePowerOff: true });
+    expect(outcome.steps.find(({ step }) => step === 'power-off')?.message).toBe('the power was cut');
+    expect(startOf(machine.folder)).toBe(128);
+  });
+
+  it('refuses before it is switched off what the files beside the disk refuse', async () => {
+    const machine = made();
+    writeFileSync(join(machine.folder, 'x-000001-delta.vmdk'), 'delta');
+    await expect(start(machine)).rejects.toMatchObject({ family: 'refused', code: 'snapshots' });
+    expectUntouched(machine);
+  });
+
+  it.each([
+    [false, 'Powered on'],
+    [true, 'Powered off'],
+  ])('is brought back when it cannot go on behind the shutdown (kept off: %s)', async (keepOff, power) => {
+    const machine = made();
+    // What the guest does last makes the plan impossible.
+    esxi.put(
+      `guest.${machine.id}`,
+      `#!/bin/sh\necho delta >"${machine.folder.replaceAll('"', '\\"').replaceAll('$', '\\$')}/x-000001-delta.vmdk"\n`,
+      0o755,
+    );
+    const failure = await start(machine, { keepOffOnFailure: keepOff }).catch((error) => error);
+    expect(failure).toMatchObject({ family: 'refused', code: 'snapshots' });
+    expect(failure.message).toContain(power.toLowerCase());
+    expect(esxi.power(machine)).toBe(power);
+    expect(existsSync(lockOf(machine))).toBe(false);
+    expect(startOf(machine.folder)).toBe(63);
+  });
+
+  it('does not touch a disk that another host holds, and starts the machine again', async () => {
+    const machine = made();
+    const free = readFileSync(join(esxi.state, 'lock'), 'utf8');
+    esxi.put(
+      'lock',
+      free.replace(/mode 0, owner 0{8}-0{8}-0{4}-0{12}/, 'mode 1, owner 5630b2a6-4d2f1c3a-7b1e-e41f13b64614'),
+    );
+    const stop = new AbortController();
+    // It would wait for the lock to go.
+    const patience = { onStep: () => void setTimeout(() => stop.abort(new Error('no longer')), 1500) };
+    const failure = await start(machine, {}, { ...patience, signal: stop.signal }).catch((error) => error);
+    esxi.put('lock', free);
+    expect(failure).toMatchObject({ family: 'interrupted' });
+    expect(failure.message).toContain('is powered on');
+    expect(esxi.power(machine)).toBe('Powered on');
+    expect(startOf(machine.folder)).toBe(63);
+  });
+
+  it('stops at a question of the machine that starts, with everything done', async () => {
+    const machine = made();
+    esxi.put(`asks.${machine.id}`, 'Virtual machine message _vmx2:\nmsg.uuid.altered: moved or copied?\n');
+    const failure = await start(machine).catch((error) => error);
+    expect(failure).toMatchObject({ family: 'interrupted', code: 'question' });
+    expect(failure.message).toContain('its disks are whole, and the virtual machine');
+    expect(startOf(machine.folder)).toBe(128);
+    expect(existsSync(lockOf(machine))).toBe(false);
+  });
+
+  it('takes a disk off and puts it back, files kept, when a reload is not enough', async () => {
+    const machine = made();
+    esxi.put(`stale.${machine.id}`, '');
+    esxi.put(`sectors.${machine.id}`, '999');
+    esxi.forget();
+    const outcome = await start(machine);
+    expect(outcome.warnings).toEqual([]);
+    expect(esxi.deeds.filter((deed) => deed.startsWith('device'))).toEqual([
+      `device.diskremove ${machine.id} 0 0 false`,
+      `device.diskaddexisting ${machine.id} ${machine.disk} 0 0`,
+    ]);
+    expect(existsSync(machine.disk)).toBe(true);
+  });
+
+  it('stays off and locked with a disk that is not whole, and is brought to its end by the next run', async () => {
+    const machine = made();
+    const stop = new AbortController();
+    const failure = await start(machine, {}, { signal: stop.signal, onInFlight: () => stop.abort() }).catch(
+      (error) => error,
+    );
+    expect(failure).toMatchObject({ family: 'interrupted', code: 'stopped' });
+    expect(failure.message).toContain('stays off and locked');
+    expect(failure.detail.hint).toContain('vmreclaim run ');
+    expect(failure.detail.hint).toContain('vmreclaim resume ');
+    expect(esxi.power(machine)).toBe('Powered off');
+    const note = JSON.parse(readFileSync(lockOf(machine), 'utf8'));
+    expect(note).toMatchObject({ by: 'tester@here', host: hostname(), powerOn: true });
+    // On another machine nobody can tell whether it still goes on.
+    const elsewhere = { who: { by: 'else@where', host: 'where' } };
+    await expect(start(machine, {}, elsewhere)).rejects.toMatchObject({
+      family: 'conflict',
+      code: 'machine-locked',
+    });
+    expect(existsSync(lockOf(machine))).toBe(true);
+    const outcome = await start(machine);
+    expect(outcome.steps.map(({ step }) => step)).toContain('resume');
+    expect(outcome.steps[0]?.message).toContain(`taken over from run ${note.runId} of tester@here`);
+    expect(outcome.powerAfter).toBe('on');
+    expect(startOf(machine.folder)).toBe(128);
+    expect(existsSync(lockOf(machine))).toBe(false);
+  });
+
+  it('is locked while a run is under way, and not touched when the person says no', async () => {
+    const machine = made();
+    let second: unknown;
+    const confirmRun = async () => {
+      second = await start(machine).catch((error) => error);
+      return false;
+    };
+    await expect(start(machine, {}, { confirmRun })).rejects.toMatchObject({ code: 'declined' });
+    expect(second).toMatchObject({ family: 'conflict', code: 'machine-locked' });
+    expectUntouched(machine);
+    expect(await start(machine, { dryRun: true })).toMatchObject({ status: 'dry-run', powerAfter: 'on' });
+    expectUntouched(machine);
+  });
+});
+
+describe('a run of a machine behind commands', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'vmreclaim-run-'));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  const disk = join(folder, 'x.vmdk');
+
+  it('asks whether it is off, and believes nothing but 0 and 1', async () => {
+    writeOpaqueDisk(folder, SECTORS);
+    const said: string[] = [];
+    let isOff = 1;
+    const runCommand: RunServices['runCommand'] = async (command, variables) => {
+      expect(variables).toEqual({ VMRECLAIM_VM: 'x.vmdk', VMRECLAIM_VMX: '' });
+      said.push(command);
+      if (command !== 'is-off') isOff = command === 'off' ? 0 : 1;
+      return command === 'is-off' ? isOff : 0;
+    };
+    const commands = { isOff: 'is-off', powerOff: 'off', powerOn: 'on' };
+    const run = (changes: Partial<typeof commands> = {}) =>
+      runMachine(
+        disk,
+        { ...OPTIONS, host: { kind: 'auto', commands: { ...commands, ...changes } } },
+        runServices({ runCommand }),
+      );
+    isOff = 2;
+    await expect(run()).rejects.toMatchObject({ family: 'refused', code: 'power-unknown' });
+    expect(said).toEqual(['is-off']);
+    isOff = 1;
+    const outcome = await run();
+    expect(outcome).toMatchObject({ status: 'done', powerBefore: 'on', powerAfter: 'on', host: 'command' });
+    expect(said.filter((command) => command !== 'is-off')).toEqual(['off', 'on']);
+    expect(startOf(folder)).toBe(128);
+    expect(readdirSync(folder).sort()).toEqual(['x-flat.vmdk', 'x.vmdk']);
+  });
+
+  it('relies on the signs of use where nobody can be asked', async () => {
+    writeOpaqueDisk(folder, SECTORS);
+    writeFileSync(join(folder, 'x-1a2b3c4d.vswp'), 'swap');
+    await expect(runMachine(disk, OPTIONS, runServices())).rejects.toMatchObject({ code: 'running' });
+    rmSync(join(folder, 'x-1a2b3c4d.vswp'));
+    expect(await runMachine(disk, OPTIONS, runServices())).toMatchObject({
+      status: 'done',
+      powerAfter: 'unknown',
+      host: 'none',
+    });
+    expect(startOf(folder)).toBe(128);
+  });
+});

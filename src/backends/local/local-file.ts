@@ -9,6 +9,7 @@ import type { DeviceCapabilities } from '../../device/types.js';
 import { attempt, storeError } from './errors.js';
 import { lockFile } from './lock.js';
 import { isErrno, type NativeCalls } from './native.js';
+import { refuseOtherUsers } from './open-elsewhere.js';
 
 /** Bytes of one system call: Linux cuts longer ones (0x7ffff000), and a signal is noticed between two. */
 const CALL_BYTES = GIB;
@@ -144,6 +145,8 @@ export class LocalFile implements StoreFile {
   async lock(): Promise<void> {
     this.checkWritable(0, 0, 'lock');
     await lockFile(this.handle, this.label, this.options.native);
+    const { dev: device, ino: inode } = await this.handle.stat({ bigint: true });
+    await refuseOtherUsers({ path: this.label, device, inode });
   }
 
   /** Punches from the start of the range and returns how far it came: to its end, or to where it is not possible. */

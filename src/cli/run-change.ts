@@ -3,6 +3,7 @@ import { changeDisk } from '../app/change.js';
 import { abandonRecord, type RecordContext, runRecord } from '../app/history.js';
 import { type Outcome, runResult } from '../app/outcome.js';
 import { measureNone, planDisk, requestFromPlan, type Wish } from '../app/plan.js';
+import { punchOnHost } from '../app/punch.js';
 import { goOn } from '../app/resume.js';
 import type { Services } from '../app/services.js';
 import { usageError } from '../core/errors.js';
@@ -173,10 +174,11 @@ async function runChange(
   around: Surroundings,
 ): Promise<void> {
   const dryRun = flags.dryRun === true;
+  const options = { ...openOptions(flags, around.signals.signal), dryRun };
   const wanted = { ...wish, safetyCopy: flags.safetyCopy === true };
   const result = await recordedRun({ command, disk }, flags, around, () =>
-    withServices(flags, around, true, (services) =>
-      changeDisk(disk, wanted, { ...openOptions(flags, around.signals.signal), dryRun }, services),
+    withServices(flags, around, true, async (services) =>
+      punchOnHost(await changeDisk(disk, wanted, options, services), disk, options, services.signal),
     ),
   );
   printResult(result, command, flags, around);
@@ -184,10 +186,12 @@ async function runChange(
 
 export async function runResume(disk: string, flags: CommonOptions, around: Surroundings): Promise<void> {
   const what = { command: 'resume', disk } as const;
+  const options = openOptions(flags, around.signals.signal);
   const work = () =>
-    withServices(flags, around, false, (services) =>
-      goOn(disk, openOptions(flags, around.signals.signal), services),
-    );
+    withServices(flags, around, false, async (services) => {
+      const ended = await goOn(disk, options, services);
+      return 'restored' in ended ? ended : punchOnHost(ended, disk, options, services.signal);
+    });
   const ended = await recorded(what, flags, around, work, (value, context, seconds) =>
     'restored' in value
       ? abandonRecord('resume', value, seconds, context)

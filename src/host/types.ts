@@ -47,6 +47,8 @@ export interface Host {
   readonly tellsPower: boolean;
   /** False: there is no way to start it. */
   readonly startsMachines: boolean;
+  /** Path of the .vmx of the only machine with this name. Absent: machines have no names there. */
+  vmxOf?(name: string): Promise<string>;
   /** Refused when the host does not know it. */
   find(files: MachineFiles): Promise<HostMachine>;
   powerState(machine: HostMachine): Promise<PowerState>;

@@ -7,6 +7,7 @@ import {
   type Datastore,
   type DatastorePath,
   isMachineList,
+  type MachineSummary,
   machineIdsOf,
   parseDatastores,
   parseSummary,
@@ -60,10 +61,8 @@ export class EsxiHost implements Host {
       });
     }
     const real = (await this.files.realPath(vmx)) ?? vmx;
-    const list = await ask(this.shell, vimCommand('vmsvc/getallvms'));
-    if (!isMachineList(list)) throw notUnderstood('the list of its virtual machines');
     const found: HostMachine[] = [];
-    for (const id of candidates(list, real)) {
+    for (const id of candidates(await this.list(), real)) {
       const machine = await this.machineAt(id, real, name);
       if (machine !== undefined) found.push(machine);
     }
@@ -78,10 +77,36 @@ export class EsxiHost implements Host {
     );
   }
 
-  /** The machine with this id, when its .vmx is the file we mean. */
-  private async machineAt(id: string, vmx: string, name: string): Promise<HostMachine | undefined> {
+  async vmxOf(name: string): Promise<string> {
+    const found: string[] = [];
+    for (const id of machineIdsOf(await this.list(), name)) {
+      const summary = await this.summaryOf(id);
+      const path = summary.name === cleanText(name) ? await this.pathOf(summary.vmx) : undefined;
+      if (path !== undefined) found.push(path);
+    }
+    const [path, other] = found;
+    if (path !== undefined && other === undefined) return path;
+    const count = path === undefined ? 'no virtual machine' : 'more than one virtual machine';
+    throw refused('not-registered', `the host has ${count} with the name ${cleanText(name)}`, {
+      hint: 'name its .vmx instead',
+    });
+  }
+
+  private async list(): Promise<string> {
+    const list = await ask(this.shell, vimCommand('vmsvc/getallvms'));
+    if (isMachineList(list)) return list;
+    throw notUnderstood('the list of its virtual machines');
+  }
+
+  private async summaryOf(id: string): Promise<MachineSummary> {
     const summary = parseSummary(await ask(this.shell, vimCommand('vmsvc/get.summary', machineId(id))));
     if (summary === undefined) throw notUnderstood(`the summary of virtual machine ${id}`);
+    return summary;
+  }
+
+  /** The machine with this id, when its .vmx is the file we mean. */
+  private async machineAt(id: string, vmx: string, name: string): Promise<HostMachine | undefined> {
+    const summary = await this.summaryOf(id);
     const path = await this.pathOf(summary.vmx);
     if (path === undefined || (await this.files.realPath(path)) !== vmx) return undefined;
     return { id, name: summary.name ?? cleanText(name), guestOs: summary.guestOs };

@@ -2,6 +2,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type ChangeFlags, type LayoutFlags, withChangeOptions, withLayoutOptions } from './options.js';
 
 export interface MachineFlags extends ChangeFlags, LayoutFlags {
+  readonly vm?: string;
   readonly host: 'auto' | 'esxi' | 'none';
   readonly powerOffCommand?: string;
   readonly powerOnCommand?: string;
@@ -20,6 +21,7 @@ const DEFAULT_SHUTDOWN_SECONDS = 300;
 /** Options of `run`: how disks shall be, and how the machine is switched off and on. */
 export function withMachineOptions(command: Command): Command {
   return withLayoutOptions(withChangeOptions(command))
+    .option('--vm <name>', 'name of the machine on the ESXi host that the target is on')
     .addOption(
       new Option('--host <kind>', 'what runs the virtual machine')
         .choices(['auto', 'esxi', 'none'])

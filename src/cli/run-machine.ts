@@ -51,6 +51,7 @@ async function runOptions(flags: MachineFlags, around: Surroundings): Promise<Ma
   const commands = powerCommands(flags);
   return {
     ...openOptions(flags, around.signals.signal),
+    ...(flags.vm === undefined ? {} : { vm: flags.vm }),
     wish,
     zero: flags.zero ? { request: () => zero, measure: measureNone } : null,
     dryRun: flags.dryRun === true,

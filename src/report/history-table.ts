@@ -134,7 +134,10 @@ function runLines(run: RunRecord, paint: Painter): string[] {
   const fixups = run.fixups.map(
     ({ kind, message }) => `fixed: ${paint.text(message)} ${paint.dim(`[${paint.text(kind)}]`)}`,
   );
-  return [facts.join(', '), ...error, ...fixups];
+  const steps = (run.steps ?? []).map(
+    ({ step, status, message }) => `${step} ${status}: ${paint.text(message)}`,
+  );
+  return [facts.join(', '), ...error, ...fixups, ...steps];
 }
 
 function maps(record: HistoryRecord, options: RenderOptions): string[] {

@@ -1,4 +1,4 @@
-import type { RemoteMachine } from '../../backends/registry.js';
+import type { Location, RemoteMachine } from '../../backends/registry.js';
 import { isFamily, refused } from '../../core/errors.js';
 import type { Store } from '../../device/store.js';
 import { CommandHost } from '../../host/command/index.js';
@@ -14,7 +14,7 @@ const MAX_RECONNECTS = 5;
 
 /** The host of a machine: commands of the operator, else ESXi where the disks are, else none. */
 export async function hostOf(
-  { store, remote }: Pick<Machine, 'store' | 'remote'>,
+  { store, remote }: Pick<Location, 'store' | 'remote'>,
   { host: { kind, commands } }: Pick<MachineRunOptions, 'host'>,
   services: Pick<RunServices, 'signal' | 'runCommand'>,
 ): Promise<Host> {

@@ -1,3 +1,4 @@
+import { locate } from '../../backends/registry.js';
 import { refused } from '../../core/errors.js';
 import type { PowerState } from '../../host/types.js';
 import { changeDisk, newRunId } from '../change.js';
@@ -44,8 +45,7 @@ export async function runMachine(
 /** Finds machine and host, refuses what the host already knows to be impossible, and takes the first lock. */
 async function begin(target: string, options: MachineRunOptions, services: RunServices): Promise<Run> {
   const began = services.now();
-  const machine = await findMachine(target, options);
-  const host = await hostOf(machine, options, services);
+  const { host, machine } = await hostAndMachine(target, options, services);
   const at = { host, seat: await host.find(filesOf(machine)) };
   const power = await powerToBegin(at);
   const [obstacle] = await host.obstacles(at.seat);
@@ -65,6 +65,21 @@ async function begin(target: string, options: MachineRunOptions, services: RunSe
   });
   const owesStart = power === 'on' || lock.earlier?.powerOn === true;
   return { ...work, target, lock, owesStart, power, runId, began };
+}
+
+async function hostAndMachine(target: string, options: MachineRunOptions, services: RunServices) {
+  const { vm } = options;
+  const place = await locate(target, options.remote);
+  const host = await hostOf(place, options, services);
+  if (vm === undefined) return { host, machine: await findMachine(place, options) };
+  if (host.vmxOf === undefined) {
+    throw refused('no-names', 'only an ESXi host can be asked for a virtual machine by its name', {
+      hint: 'name its .vmx instead',
+    });
+  }
+  // A path as the host tells it is one of the same store.
+  const path = place.store.join(await host.vmxOf(vm));
+  return { host, machine: await findMachine({ ...place, path }, options) };
 }
 
 /** Does what changes nothing; when it fails the lock goes and the machine is as it was. */

@@ -1,4 +1,4 @@
-import { locate, type RemoteMachine } from '../../backends/registry.js';
+import type { Location, RemoteMachine } from '../../backends/registry.js';
 import { refused } from '../../core/errors.js';
 import { cleanText } from '../../core/text.js';
 import type { Store } from '../../device/store.js';
@@ -18,8 +18,7 @@ export interface Machine {
 }
 
 /** The machine of a .vmx with all its disks, or of one disk with that disk alone. */
-export async function findMachine(target: string, options: OpenOptions): Promise<Machine> {
-  const { store, path, remote } = await locate(target, options.remote);
+export async function findMachine({ store, path, remote }: Location, options: OpenOptions): Promise<Machine> {
   if (!/\.vmx$/i.test(path)) {
     const source = await openSource(store, path, options);
     const name = source.vm?.name ?? cleanText(store.nameOf(source.path));

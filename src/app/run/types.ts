@@ -9,6 +9,8 @@ import type { Services } from '../services.js';
 
 /** What a run of a whole machine is asked for. */
 export interface MachineRunOptions extends OpenOptions {
+  /** Name of the machine on the host that the target is on; absent: the target is its .vmx, or a disk. */
+  readonly vm?: string;
   readonly wish: Wish;
   /** What is cleared afterwards; null: nothing. */
   readonly zero: Wish | null;

@@ -8,11 +8,12 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { changeDisk } from '../../src/app/change.js';
 import { measureNone } from '../../src/app/plan.js';
 import { punchOnHost } from '../../src/app/punch.js';
+import { runCommand } from '../../src/app/run/commands.js';
 import { runMachine } from '../../src/app/run/index.js';
 import type { MachineOutcome, MachineRunOptions, RunServices } from '../../src/app/run/types.js';
 import { layoutRequest } from '../../src/plan/types.js';
@@ -154,7 +155,6 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
 
   it.each([
     ['is suspended', 'power', 'Suspended\n', 'suspended'],
-    ['is in a state that nobody knows', 'power', 'Powered on\nPowered off\n', 'power-unknown'],
     [
       'has snapshots',
       'snapshots',
@@ -259,28 +259,23 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     expect(startOf(machine.folder)).toBe(63);
   });
 
-  it('stops at a question of the machine that starts, with everything done', async () => {
-    const machine = made();
-    esxi.put(`asks.${machine.id}`, 'Virtual machine message _vmx2:\nmsg.uuid.altered: moved or copied?\n');
-    const failure = await start(machine).catch((error) => error);
-    expect(failure).toMatchObject({ family: 'interrupted', code: 'question' });
-    expect(failure.message).toContain('its disks are whole, and the virtual machine');
-    expect(startOf(machine.folder)).toBe(128);
-    expect(existsSync(lockOf(machine))).toBe(false);
-  });
-
-  it('takes a disk off and puts it back, files kept, when a reload is not enough', async () => {
+  it('takes a disk off and puts it back when a reload is not enough, and stops at a question at the start', async () => {
     const machine = made();
     esxi.put(`stale.${machine.id}`, '');
     esxi.put(`sectors.${machine.id}`, '999');
+    esxi.put(`asks.${machine.id}`, 'Virtual machine message _vmx2:\nmsg.uuid.altered: moved or copied?\n');
     esxi.forget();
-    const outcome = await start(machine);
-    expect(outcome.warnings).toEqual([]);
+    const failure = await start(machine).catch((error) => error);
+    expect(failure).toMatchObject({ family: 'interrupted', code: 'question' });
+    expect(failure.message).toContain('its disks are whole, and the virtual machine');
+    // With `false` the files are kept.
     expect(esxi.deeds.filter((deed) => deed.startsWith('device'))).toEqual([
       `device.diskremove ${machine.id} 0 0 false`,
       `device.diskaddexisting ${machine.id} ${machine.disk} 0 0`,
     ]);
-    expect(existsSync(machine.disk)).toBe(true);
+    expect(readFileSync(join(esxi.state, `sectors.${machine.id}`), 'utf8')).toBe(`${SECTORS}\n`);
+    expect(startOf(machine.folder)).toBe(128);
+    expect(existsSync(lockOf(machine))).toBe(false);
   });
 
   it('stays off and locked with a disk that is not whole, and is brought to its end by the next run', async () => {
@@ -333,29 +328,28 @@ describe('a run of a machine behind commands', () => {
 
   it('asks whether it is off, and believes nothing but 0 and 1', async () => {
     writeOpaqueDisk(folder, SECTORS);
-    const said: string[] = [];
-    let isOff = 1;
-    const runCommand: RunServices['runCommand'] = async (command, variables) => {
-      expect(variables).toEqual({ VMRECLAIM_VM: 'x.vmdk', VMRECLAIM_VMX: '' });
-      said.push(command);
-      if (command !== 'is-off') isOff = command === 'off' ? 0 : 1;
-      return command === 'is-off' ? isOff : 0;
+    const state = join(folder, '..', `${basename(folder)}-power`);
+    const vmx = join(folder, 'x.vmx');
+    writeFileSync(vmx, 'displayName = "it\'s $(id)"\nscsi0:0.fileName = "x.vmdk"\n');
+    const { signal } = new AbortController();
+    const really = {
+      runCommand: (command: string, variables = {}) => runCommand(command, variables, signal),
     };
-    const commands = { isOff: 'is-off', powerOff: 'off', powerOn: 'on' };
-    const run = (changes: Partial<typeof commands> = {}) =>
-      runMachine(
-        disk,
-        { ...OPTIONS, host: { kind: 'auto', commands: { ...commands, ...changes } } },
-        runServices({ runCommand }),
-      );
-    isOff = 2;
+    const commands = {
+      isOff: `[ "$VMRECLAIM_VM" = "it's \\$(id)" ] || exit 7; case $(cat ${state}) in off*) ;; on*) exit 1 ;; *) exit 2 ;; esac`,
+      powerOff: `echo off >${state}; echo "$VMRECLAIM_VMX" >>${state}`,
+      powerOn: `sed -i s/off/on/ ${state}`,
+    };
+    const run = () => runMachine(vmx, { ...OPTIONS, host: { kind: 'auto', commands } }, runServices(really));
+    writeFileSync(state, 'nobody knows');
     await expect(run()).rejects.toMatchObject({ family: 'refused', code: 'power-unknown' });
-    expect(said).toEqual(['is-off']);
-    isOff = 1;
+    writeFileSync(state, 'on');
     const outcome = await run();
     expect(outcome).toMatchObject({ status: 'done', powerBefore: 'on', powerAfter: 'on', host: 'command' });
-    expect(said.filter((command) => command !== 'is-off')).toEqual(['off', 'on']);
+    expect(readFileSync(state, 'utf8')).toBe(`on\n${vmx}\n`);
     expect(startOf(folder)).toBe(128);
+    rmSync(vmx);
+    rmSync(state);
     expect(readdirSync(folder).sort()).toEqual(['x-flat.vmdk', 'x.vmdk']);
   });
 

@@ -1,4 +1,5 @@
 import { refused, type VmreclaimError } from '../../core/errors.js';
+import { PlainHost } from '../plain.js';
 import type { Host, HostMachine, MachineFiles, PowerState } from '../types.js';
 
 /** Commands of the operator for hypervisors that this program does not know. They run on this machine, by `sh -c`. */
@@ -24,7 +25,7 @@ const IS_ON = 1;
  * A hypervisor behind commands. What they are about comes in the environment (VMRECLAIM_VM, VMRECLAIM_VMX), so that no name is ever
  * part of a command. What they print is not looked at.
  */
-export class CommandHost implements Host {
+export class CommandHost extends PlainHost implements Host {
   readonly kind = 'command';
   readonly tellsPower = true;
   private variables: Readonly<Record<string, string>> = {};
@@ -32,7 +33,9 @@ export class CommandHost implements Host {
   constructor(
     private readonly commands: PowerCommands,
     private readonly runner: CommandRunner,
-  ) {}
+  ) {
+    super();
+  }
 
   get startsMachines(): boolean {
     return this.commands.powerOn !== undefined;
@@ -46,18 +49,6 @@ export class CommandHost implements Host {
   async powerState(): Promise<PowerState> {
     const code = await this.runner(this.commands.isOff, this.variables);
     return code === IS_OFF ? 'off' : code === IS_ON ? 'on' : 'unknown';
-  }
-
-  async obstacles() {
-    return [];
-  }
-
-  async question() {
-    return null;
-  }
-
-  async locks() {
-    return [];
   }
 
   async shutDown(): Promise<void> {
@@ -76,14 +67,6 @@ export class CommandHost implements Host {
     const { powerOn } = this.commands;
     if (powerOn === undefined) throw missing('--power-on-command', 'started');
     await this.must(powerOn, '--power-on-command');
-  }
-
-  async refresh() {
-    return [];
-  }
-
-  async punch() {
-    return false;
   }
 
   private async must(command: string, option: string): Promise<void> {

@@ -1,7 +1,8 @@
+import { PlainHost } from '../plain.js';
 import type { Host, HostMachine, MachineFiles } from '../types.js';
 
 /** Nobody to ask. Signs of use beside the disk and its locks are all there is: they are checked with every host. */
-export class NoHost implements Host {
+export class NoHost extends PlainHost implements Host {
   readonly kind = 'none';
   readonly tellsPower = false;
   readonly startsMachines = false;
@@ -14,29 +15,9 @@ export class NoHost implements Host {
     return 'unknown' as const;
   }
 
-  async obstacles() {
-    return [];
-  }
-
-  async question() {
-    return null;
-  }
-
-  async locks() {
-    return [];
-  }
-
   async shutDown() {}
 
   async cutPower() {}
 
   async powerOn() {}
-
-  async refresh() {
-    return [];
-  }
-
-  async punch() {
-    return false;
-  }
 }

@@ -57,7 +57,7 @@ const POWER: Readonly<Record<string, string>> = {
   on: 'powered on',
   off: 'powered off',
   suspended: 'suspended',
-  unknown: 'in a power state that nobody tells',
+  unknown: 'not known to be on or off',
 };
 
 /** A step as a line, for the output as it happens and for the result. */
@@ -107,10 +107,12 @@ function heading({ vm, host, status, runId }: MachineRunDocument, paint: Painter
   return `${what}${where}: ${paint.good('done and verified')} (run ${paint.text(runId)})`;
 }
 
-function ending({ savedBytes, seconds, power }: MachineRunDocument): string {
+function ending({ savedBytes, seconds, power, status }: MachineRunDocument): string {
+  const machine = `${formatDuration(seconds)}; the virtual machine is ${POWER[power.after] ?? power.after}`;
+  if (status === 'dry-run') return machine;
   const saved = savedBytes < 0 ? `${formatSize(-savedBytes)} larger` : `${formatSize(savedBytes)} smaller`;
   const disks = savedBytes === 0 ? 'the disks keep their sizes' : `the disks are ${saved}`;
-  return `${disks}, ${formatDuration(seconds)}; the virtual machine is ${POWER[power.after] ?? power.after}`;
+  return `${disks}, ${machine}`;
 }
 
 /** The forecast for the question. */

@@ -6,8 +6,8 @@ const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 const LAST_DAY = 28;
 const NAME = /^[a-z0-9][a-z0-9-]{0,39}$/;
 /** Commands that a host may run by itself. */
-const COMMANDS = ['scan', 'report', 'plan', 'shrink', 'enlarge', 'align', 'zero', 'move-extents'];
-const CHANGING: ReadonlySet<string> = new Set(['shrink', 'enlarge', 'align', 'zero', 'move-extents']);
+const COMMANDS = ['scan', 'report', 'plan', 'shrink', 'enlarge', 'align', 'zero', 'move-extents', 'run'];
+const CHANGING: ReadonlySet<string> = new Set(['shrink', 'enlarge', 'align', 'zero', 'move-extents', 'run']);
 
 /** Does it only look, so that it can be made up for when the host was off at its time? */
 export const onlyLooks = ({ command: [first = ''] }: Job): boolean => !CHANGING.has(first);

@@ -5,11 +5,11 @@ import { changeDisk, newRunId } from '../change.js';
 import { type DiskWork, lastPart, planText, workOnDisks } from './disks.js';
 import { forecastDisks } from './forecast.js';
 import { filesOf, hostOf } from './host.js';
-import { findMachine } from './machine.js';
-import { lockMachine, type MachineLock, whose } from './machine-lock.js';
+import { findMachine, type Machine } from './machine.js';
+import { type LockNote, lockMachine, type MachineLock, NO_LOCK, whose } from './machine-lock.js';
 import { powerToBegin, switchOff, untilUnused } from './power.js';
 import { type Ending, isDone, settle } from './settle.js';
-import { Steps } from './steps.js';
+import { type StepEnd, Steps } from './steps.js';
 import type { DiskForecast, MachineOutcome, MachineRunOptions, RunServices } from './types.js';
 
 /** A run that knows its machine and has its lock. */
@@ -56,13 +56,12 @@ async function begin(target: string, options: MachineRunOptions, services: RunSe
   const steps = new Steps(services);
   const runId = newRunId(services);
   const work: DiskWork = { machine, at, options, services, steps, results: [] };
-  const lock = await steps.take('lock', null, async () => {
-    const startedAt = new Date(began).toISOString();
-    const note = { formatVersion: 1, runId, startedAt, powerOn: false, ...services.who } as const;
-    const taken = await lockMachine(machine.store, machine.vmx ?? machine.disks[0] ?? target, note);
-    const left = taken.earlier === null ? '' : `, taken over from ${whose(taken.earlier)}, which did not end`;
-    return { value: taken, message: `${lastPart(taken.path)}${left}` };
-  });
+  const note = { formatVersion: 1, runId, powerOn: false, ...services.who } as const;
+  const lock = options.dryRun
+    ? NO_LOCK
+    : await steps.take('lock', null, () =>
+        locked(machine, { ...note, startedAt: new Date(began).toISOString() }),
+      );
   const owesStart = power === 'on' || lock.earlier?.powerOn === true;
   return { ...work, target, lock, owesStart, power, runId, began };
 }
@@ -80,6 +79,12 @@ async function hostAndMachine(target: string, options: MachineRunOptions, servic
   // A path as the host tells it is one of the same store.
   const path = place.store.join(await host.vmxOf(vm));
   return { host, machine: await findMachine({ ...place, path }, options) };
+}
+
+async function locked(machine: Machine, note: LockNote): Promise<StepEnd<MachineLock>> {
+  const lock = await lockMachine(machine.store, machine.vmx ?? machine.disks[0] ?? '', note);
+  const left = lock.earlier === null ? '' : `, taken over from ${whose(lock.earlier)}, which did not end`;
+  return { value: lock, message: `${lastPart(lock.path)}${left}` };
 }
 
 /** Does what changes nothing; when it fails the lock goes and the machine is as it was. */

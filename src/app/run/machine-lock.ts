@@ -31,6 +31,15 @@ export interface MachineLock {
   leave(): Promise<void>;
 }
 
+/** For looking only: not even a lock file is written. */
+export const NO_LOCK: MachineLock = {
+  path: '',
+  earlier: null,
+  note: async () => undefined,
+  release: async () => undefined,
+  leave: async () => undefined,
+};
+
 /**
  * Takes the first lock of a run: a file beside the .vmx (of a lone disk: beside it) that names run, host and time, held by the
  * store's own lock as long as this process lives. One that a dead process of this host left is taken over. Conflict

@@ -118,7 +118,9 @@ function halfDone({ target, at, lock }: Ending, failure: unknown, disks: readonl
 function stopped(end: Ending, failure: unknown, power: PowerState): VmreclaimError {
   const { target, at } = end;
   const name = `the virtual machine ${at.seat.name}`;
-  const state = `its disks are whole, and ${name} ${POWER_WORDS[power]}`;
+  const asked = end.steps.taken.some(({ step, status }) => step === 'power-off' && status === 'failed');
+  const later = asked && power === 'on' ? ' (where its guest took the request it may still shut down)' : '';
+  const state = `its disks are whole, and ${name} ${POWER_WORDS[power]}${later}`;
   const hint = `then again: vmreclaim run ${shellQuote(target)} with the same options`;
   return withState(failure, state, hint, hasChanged(end));
 }
@@ -127,7 +129,7 @@ const POWER_WORDS: Readonly<Record<PowerState, string>> = {
   on: 'is powered on',
   off: 'is powered off',
   suspended: 'is suspended',
-  unknown: 'is in a power state that is not known',
+  unknown: 'is not known to be on or off',
 };
 
 /**

@@ -20,7 +20,9 @@ export async function goOnAfterLoss<T>(
   let inFlight: VmreclaimError | undefined;
   for (let count = 0; ; count++) {
     try {
-      return await (inFlight === undefined ? first() : again());
+      const value = await (inFlight === undefined ? first() : again());
+      await removeLeftLocks(store, services);
+      return value;
     } catch (error) {
       if (!isLoss(error)) throw error;
       if (error.family === 'interrupted') inFlight = error;
@@ -29,6 +31,15 @@ export async function goOnAfterLoss<T>(
       services.onProgress({ why: 'the connection was lost: connecting again' });
       if (!(await isBack(store, services, inFlight))) throw loss;
     }
+  }
+}
+
+/** The work is done by now: a server that does not come back keeps a lock file, which this client takes over next time. */
+async function removeLeftLocks(store: Store, services: Services): Promise<void> {
+  try {
+    await repeatAfterLoss(store, services, async () => store.removeLeftLocks?.());
+  } catch (error) {
+    if (!(error instanceof VmreclaimError)) throw error;
   }
 }
 

@@ -42,7 +42,8 @@ export async function runRun(target: string, flags: MachineFlags, around: Surrou
 
 async function runOptions(flags: MachineFlags, around: Surroundings): Promise<MachineRunOptions> {
   // A profile says itself what each disk needs; else it is what shrink does.
-  const wish = await wishOf(flags.profile === undefined ? 'shrink' : null, flags);
+  const made = await wishOf(flags.profile === undefined ? 'shrink' : null, flags);
+  const wish = { ...made, safetyCopy: flags.safetyCopy === true };
   const zero = layoutRequest({
     command: 'zero',
     only: flags.partition ?? [],

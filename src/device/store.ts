@@ -125,6 +125,8 @@ export interface Store {
    * of no use any more in either case. Absent: there is no link.
    */
   reconnect?(signal: AbortSignal): Promise<boolean>;
+  /** Removes lock files of ours that a lost link has kept from being removed. Absent: locks end by themselves. */
+  removeLeftLocks?(): Promise<void>;
   /**
    * How data moves inside a disk of this store, for plan and result: one of COPY_NOTES. What the last lock found out, or a
    * guess before. Absent: as on a local disk.

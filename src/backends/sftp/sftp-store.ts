@@ -11,7 +11,7 @@ import { type Attributes, act, flushFolder, listFolder, look, openHandle } from 
 import { asVoid, type Session } from './session.js';
 import { SftpFile } from './sftp-file.js';
 import { type RemoteShell, remoteShell } from './shell.js';
-import { type LockOptions, takeLock } from './take-lock.js';
+import { type LockOptions, removeLeftLocks, takeLock } from './take-lock.js';
 import { spaceOf, volumeOf } from './volume.js';
 
 const PRIVATE_FILE = 0o600;
@@ -41,6 +41,7 @@ export class SftpStore implements Store {
   private readonly paths: SftpPaths;
   /** How the file that was locked last is copied in. */
   private way: CopyWay | undefined;
+  private readonly left = new Map<string, string>();
   private helper: { session: Session; process: Promise<HelperProcess | undefined> } | undefined;
 
   constructor(
@@ -182,6 +183,10 @@ export class SftpStore implements Store {
     return false;
   }
 
+  async removeLeftLocks(): Promise<void> {
+    await removeLeftLocks(this.session, this.paths, this.left);
+  }
+
   async copyNote(): Promise<Reason> {
     if (this.way !== undefined) return WAY_NOTES[this.way];
     if (this.options.helper === 'off') return WAY_NOTES.wire;
@@ -241,6 +246,7 @@ export class SftpStore implements Store {
       client: journals.client,
       lockLocally,
       current: () => this.session,
+      left: this.left,
       helper: () => this.startHelper(session),
       serverSide: this.options.helper !== 'off',
     };

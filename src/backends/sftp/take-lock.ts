@@ -33,6 +33,8 @@ export interface LockOptions {
   readonly helper: () => Promise<HelperProcess | undefined>;
   /** The connection by now, for giving the lock back after a loss. */
   readonly current: () => Session;
+  /** Lock files that could not be removed because the link was lost, by file: what their notes say. */
+  readonly left: Map<string, string>;
   /** False: every byte goes over the wire. */
   readonly serverSide: boolean;
 }
@@ -51,28 +53,35 @@ export async function takeLock(
   const path = file.label;
   const local = await options.lockLocally(path);
   let isThere = false;
+  let nonce = '';
   let inPlace: InPlace | undefined;
   const release = async (): Promise<void> => {
     try {
-      if (session.lost === undefined) await inPlace?.close();
+      if (session.lost === undefined) await inPlace?.close().catch(ignoreLoss);
       if (isThere) await removeLock(options.current(), paths, path);
       // Without a word from the server there may be one.
       if (isThere || session.lost === undefined) await local.remember(!isThere && local.mayHaveLeft);
+    } catch (error) {
+      if (isThere && isLinkLost(error)) options.left.set(path, nonce);
+      throw error;
     } finally {
       await local.close();
     }
   };
   try {
-    const nonce = await writeLock(session, paths, path, local, options);
+    nonce = await writeLock(session, paths, path, local, options);
     isThere = true;
+    options.left.delete(path);
     inPlace = options.serverSide ? await findWay(session, paths, file, nonce, options) : undefined;
     return { inPlace, release };
   } catch (error) {
-    await release().catch((failure: unknown) => {
-      if (!isLinkLost(failure)) throw failure;
-    });
+    await release().catch(ignoreLoss);
     throw error;
   }
+}
+
+function ignoreLoss(error: unknown): void {
+  if (!isLinkLost(error)) throw error;
 }
 
 /** Makes the lock file and looks whether it is really ours; its nonce. */
@@ -128,6 +137,23 @@ async function takeOver(
     throw asOwnError(error, 'lock', path);
   } finally {
     await other?.close();
+  }
+}
+
+/** Removes the lock files of a connection that was lost, unless they are somebody else's by now. */
+export async function removeLeftLocks(
+  session: Session,
+  paths: SftpPaths,
+  left: Map<string, string>,
+): Promise<void> {
+  for (const [path, nonce] of left) {
+    const lockFile = lockNameOf(path);
+    const remote = paths.remote(lockFile);
+    if ((await look(session, remote, lockFile, 'lstat')) !== undefined) {
+      const note = parseLockNote(await readNote(session, remote, lockFile));
+      if (note?.nonce === nonce) await removeLock(session, paths, path);
+    }
+    left.delete(path);
   }
 }
 

@@ -157,6 +157,15 @@ describe.skipIf(!rootJudge(...JUDGES, ...TOOLS))('ext, resized by e2fsprogs, jud
     const big = guestOf(['ext4', ['-O', 'bigalloc']]);
     await refusedBy(big, 4, 'ext-bigalloc', ...SMALLER);
     await refusedBy(big, 4, 'ext-bigalloc', 'enlarge', '--size', '1=60M');
+    // Somebody has it mounted, or had: e2fsck would wait.
+    const mounted = guestOf(['ext4', ['-b', '4096', '-O', 'mmp']]);
+    const said = run('dumpe2fs', ['-h', `${flatOf(mounted)}?offset=${START * SECTOR}`]);
+    const block = Number(/MMP block number:\s+(\d+)/.exec(said)?.[1]);
+    const at = START * SECTOR + block * 4096 + 4;
+    run('dd', [`of=${flatOf(mounted)}`, 'conv=notrunc', 'bs=1', `seek=${at}`, 'status=none'], {
+      input: '\x11',
+    });
+    await refusedBy(mounted, 4, 'ext-mounted', ...SMALLER);
     // A journal on another device: e2fsck would look for it on this host, also for a plan.
     for (const field of ['journal_inum 0', 'journal_dev 0x0700']) {
       const outside = guestOf(PLAIN);

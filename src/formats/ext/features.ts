@@ -8,6 +8,7 @@ export const INCOMPATIBLE = {
   journalDevice: 0x8,
   metaGroups: 0x10,
   sixtyFourBit: 0x80,
+  multipleMountProtection: 0x100,
   checksumSeed: 0x2000,
 } as const;
 export const READ_ONLY_COMPATIBLE = {

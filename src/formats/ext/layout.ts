@@ -1,4 +1,4 @@
-import { bytes, u8, u16le, u32le } from '../../codec/fields.js';
+import { bytes, u8, u16le, u32le, u64le } from '../../codec/fields.js';
 import { defineLayout } from '../../codec/layout.js';
 import { utf8Text } from '../../codec/text.js';
 import { uuid } from '../../codec/uuid.js';
@@ -43,6 +43,7 @@ export const SUPERBLOCK = defineLayout('ext superblock', 1024, {
   journalDeviceNumber: { at: 0xe4, type: u32le },
   descriptorSize: { at: 0xfe, type: u16le },
   firstMetaGroup: { at: 0x104, type: u32le },
+  mmpBlock: { at: 0x168, type: u64le },
   blocksCountHigh: { at: 0x150, type: u32le },
   freeBlocksHigh: { at: 0x158, type: u32le },
   checksumType: { at: 0x175, type: u8 },

@@ -1,5 +1,6 @@
 import { refused, unsupported, type VmreclaimError } from '../../core/errors.js';
 import type { Reader } from '../../device/types.js';
+import { readInside } from '../read.js';
 import { COMPATIBLE, INCOMPATIBLE, isUnderstood, kindOf, READ_ONLY_COMPATIBLE } from './features.js';
 import { STATE_ERRORS, STATE_VALID } from './layout.js';
 import { openExt, totalBytesOf } from './volume.js';
@@ -21,9 +22,33 @@ export async function extResizing(volume: Reader): Promise<ExtResizing> {
   return {
     blockBytes,
     totalBytes: totalBytesOf(opened),
-    obstacle: obstacleOf(superblock),
+    obstacle: obstacleOf(superblock) ?? (await mountedElsewhere(volume, superblock, blockBytes)),
     damage: damageOf(superblock),
   };
+}
+
+/** Sequence of a block of multiple mount protection when nobody has the file system mounted (EXT4_MMP_SEQ_CLEAN). */
+const MMP_CLEAN = 0xff4d4d50;
+const MMP_SEQUENCE_AT = 4;
+
+/** e2fsck waits for as long as that block says, hours at worst, before it believes that nobody is there. */
+async function mountedElsewhere(
+  volume: Reader,
+  { incompatible, mmpBlock }: Superblock,
+  blockBytes: number,
+): Promise<VmreclaimError | undefined> {
+  if ((incompatible & INCOMPATIBLE.multipleMountProtection) === 0) return undefined;
+  const at = Number(mmpBlock) * blockBytes + MMP_SEQUENCE_AT;
+  const bytes = await readInside(volume, at, 4, 'the block of multiple mount protection');
+  const sequence = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+  if (sequence === MMP_CLEAN) return undefined;
+  return refused(
+    'ext-mounted',
+    'multiple mount protection says that somebody has the ext file system mounted',
+    {
+      hint: 'unmount it everywhere; after a crash start the guest and shut it down cleanly, or tune2fs -f -E clear_mmp',
+    },
+  );
 }
 
 type Superblock = Parameters<typeof kindOf>[0];

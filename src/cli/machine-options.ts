@@ -8,6 +8,7 @@ export interface MachineFlags extends ChangeFlags, LayoutFlags {
   readonly powerOnCommand?: string;
   readonly isOffCommand?: string;
   readonly forcePowerOff?: boolean;
+  readonly reattach?: boolean;
   readonly shutdownTimeout: number;
   /** False by `--no-power-on`. */
   readonly powerOn: boolean;
@@ -35,6 +36,10 @@ export function withMachineOptions(command: Command): Command {
       new Option('--shutdown-timeout <seconds>', 'how long the guest may take to shut down')
         .argParser(shutdownSeconds)
         .default(DEFAULT_SHUTDOWN_SECONDS),
+    )
+    .option(
+      '--reattach',
+      'take disks off the machine and put them back where the host still sees the old size (ESXi)',
     )
     .option('--no-power-on', 'leave the machine off afterwards')
     .option('--keep-off-on-failure', 'leave it off when something fails, also where its disks are whole')

@@ -58,6 +58,7 @@ async function runOptions(flags: MachineFlags, around: Surroundings): Promise<Ma
     dryRun: flags.dryRun === true,
     host: { kind: flags.host, ...(commands === undefined ? {} : { commands }) },
     powerOn: flags.powerOn,
+    reattach: flags.reattach === true,
     keepOffOnFailure: flags.keepOffOnFailure === true,
     forcePowerOff: flags.forcePowerOff === true,
     shutdownSeconds: flags.shutdownTimeout,

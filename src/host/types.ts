@@ -63,8 +63,11 @@ export interface Host {
   /** Like pulling the plug: file systems of the guest are left dirty. */
   cutPower(machine: HostMachine): Promise<void>;
   powerOn(machine: HostMachine): Promise<void>;
-  /** Lets the host see the new sizes. What it could not be told comes as reasons: the disks are whole by now. */
-  refresh(machine: HostMachine, disks: readonly HostDisk[]): Promise<readonly Reason[]>;
+  /**
+   * Lets the host see the new sizes. What it could not be told comes as reasons: the disks are whole by now. `reattach`: may
+   * take a disk off a machine that is off and put it back. Refused (disk-detached) when it came off and did not go back.
+   */
+  refresh(machine: HostMachine, disks: readonly HostDisk[], reattach: boolean): Promise<readonly Reason[]>;
   /** Gives zeroed blocks of a thin disk back to its datastore. False: that is not how this store does it. */
   punch(path: string): Promise<boolean>;
 }

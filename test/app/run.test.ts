@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -36,6 +37,7 @@ const OPTIONS: MachineRunOptions = {
   powerOn: true,
   keepOffOnFailure: false,
   forcePowerOff: false,
+  reattach: false,
   shutdownSeconds: 20,
 };
 
@@ -265,7 +267,7 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     esxi.put(`sectors.${machine.id}`, '999');
     esxi.put(`asks.${machine.id}`, 'Virtual machine message _vmx2:\nmsg.uuid.altered: moved or copied?\n');
     esxi.forget();
-    const failure = await start(machine).catch((error) => error);
+    const failure = await start(machine, { reattach: true }).catch((error) => error);
     expect(failure).toMatchObject({ family: 'interrupted', code: 'question' });
     expect(failure.message).toContain('its disks are whole, and the virtual machine');
     // With `false` the files are kept.
@@ -274,6 +276,63 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
       `device.diskaddexisting ${machine.id} ${machine.disk} 0 0`,
     ]);
     expect(readFileSync(join(esxi.state, `sectors.${machine.id}`), 'utf8')).toBe(`${SECTORS}\n`);
+    expect(startOf(machine.folder)).toBe(128);
+    expect(existsSync(lockOf(machine))).toBe(false);
+  });
+
+  it('does not start a machine whose disk did not go back, now or by the next run', async () => {
+    const machine = made();
+    esxi.put(`stale.${machine.id}`, '');
+    esxi.put(`sectors.${machine.id}`, '999');
+    esxi.put('fault.device.diskaddexisting', '(vim.fault.NotFound) {\n   msg = "gone"\n}\n');
+    const failure = await start(machine, { reattach: true }).catch((error) => error);
+    expect(failure).toMatchObject({ family: 'interrupted', code: 'disk-detached' });
+    expect(failure.detail.hint).toContain('vim-cmd vmsvc/device.diskaddexisting');
+    expect(JSON.parse(readFileSync(lockOf(machine), 'utf8'))).toMatchObject({ powerOn: false });
+    esxi.forget();
+    await start(machine).catch(() => undefined);
+    esxi.drop('fault.device.diskaddexisting');
+    expect(esxi.deeds).not.toContain(`power.on ${machine.id}`);
+    expect(esxi.power(machine)).toBe('Powered off');
+  });
+
+  it('touches no disk of a machine that somebody starts meanwhile', async () => {
+    const machine = made();
+    esxi.put(`power.${machine.id}`, 'Powered off');
+    // As where swap files lie elsewhere: nothing but the host tells.
+    for (const name of readdirSync(machine.folder))
+      if (name.endsWith('.vswp')) rmSync(join(machine.folder, name));
+    const confirmRun = async (): Promise<boolean> => {
+      esxi.put(`power.${machine.id}`, 'Powered on');
+      return true;
+    };
+    await expect(start(machine, {}, { confirmRun })).rejects.toMatchObject({
+      family: 'conflict',
+      code: 'running',
+    });
+    expect(startOf(machine.folder)).toBe(63);
+    expect(existsSync(lockOf(machine))).toBe(false);
+  });
+
+  it('writes its lock through no link, and over nothing that it does not understand', async () => {
+    const machine = made();
+    const flat = join(machine.folder, 'x-flat.vmdk');
+    const before = readFileSync(flat);
+    symlinkSync(flat, lockOf(machine));
+    await expect(start(machine)).rejects.toMatchObject({ family: 'conflict', code: 'machine-locked' });
+    rmSync(lockOf(machine));
+    writeFileSync(lockOf(machine), '{ "formatVersion": 2 }');
+    await expect(start(machine)).rejects.toMatchObject({ family: 'conflict', code: 'machine-locked' });
+    expect(readFileSync(flat).equals(before)).toBe(true);
+    expect(esxi.power(machine)).toBe('Powered on');
+  });
+
+  it('starts a machine again when the host does not take the news of its disks', async () => {
+    const machine = made();
+    esxi.put('fault.reload', '(vim.fault.TaskInProgress) {\n   msg = "busy"\n}\n');
+    const done = await start(machine).finally(() => esxi.drop('fault.reload'));
+    expect(done.warnings.map(({ code }) => code)).toContain('task-in-progress');
+    expect(done.powerAfter).toBe('on');
     expect(startOf(machine.folder)).toBe(128);
     expect(existsSync(lockOf(machine))).toBe(false);
   });

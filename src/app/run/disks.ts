@@ -1,3 +1,4 @@
+import { VmreclaimError } from '../../core/errors.js';
 import { formatSize } from '../../core/size.js';
 import { openSource } from '../../disk/open.js';
 import type { Plan } from '../../plan/types.js';
@@ -6,7 +7,7 @@ import type { Outcome } from '../outcome.js';
 import { planDisk } from '../plan.js';
 import { resumeRun } from '../resume.js';
 import { isUnfinished, type Machine } from './machine.js';
-import type { Seat } from './power.js';
+import { requireOff, type Seat } from './power.js';
 import type { StepEnd, Steps } from './steps.js';
 import type { DiskForecast, DiskResult, MachineRunOptions, RunServices } from './types.js';
 
@@ -80,6 +81,7 @@ export function planText({ disk, before, after, status }: Plan): string {
 async function workOn(work: DiskWork, plan: Plan, resumed: Outcome | null): Promise<void> {
   const { options, services, steps, results } = work;
   const disk = plan.disk.path;
+  await requireOff(work.at);
   const change = await steps.take('resize', disk, () => changed(work, plan));
   const at = results.findIndex((result) => result.disk === disk);
   const result: DiskResult = { disk, resumed, change, zero: null };
@@ -128,8 +130,18 @@ async function punch(work: DiskWork, disk: string, done: readonly (Outcome | nul
   if (path === undefined || at.host.kind !== 'esxi' || !worked.some((each) => each?.before.thinOnVmfs))
     return;
   await steps.take('punch', disk, async () => {
-    const punched = await at.host.punch(path);
-    const message = punched ? 'zeroed blocks went back to the datastore' : 'the datastore is not VMFS';
-    return { value: undefined, message, skipped: !punched };
+    // The disk is whole by now: blocks that stay taken are no reason to leave the others as they are.
+    const said = await at.host.punch(path).then(
+      (punched) => (punched ? null : 'the datastore is not VMFS'),
+      (error: unknown) => {
+        if (error instanceof VmreclaimError) return `zeroed blocks were not given back: ${error.message}`;
+        throw error;
+      },
+    );
+    return {
+      value: undefined,
+      message: said ?? 'zeroed blocks went back to the datastore',
+      skipped: said !== null,
+    };
   });
 }

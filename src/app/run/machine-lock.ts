@@ -47,10 +47,14 @@ export const NO_LOCK: MachineLock = {
  */
 export async function lockMachine(store: Store, subject: string, own: LockNote): Promise<MachineLock> {
   const path = machineLockOf(subject);
+  await refuseOddFile(store, path);
   const file = await openLock(store, path);
   try {
     await held(file, path, store);
-    const earlier = parseNote(await file.readAt(0, Math.min(file.sizeBytes, MAX_NOTE_BYTES)));
+    const bytes = await file.readAt(0, Math.min(file.sizeBytes, MAX_NOTE_BYTES));
+    const earlier = parseNote(bytes);
+    // What has no byte yet was made by a process that died before it had the lock.
+    if (earlier === null && file.sizeBytes > 0) throw notOurs(path);
     if (earlier !== null && earlier.host !== own.host) throw leftBy(path, earlier);
     const note = (powerOn: boolean) => write(file, { ...own, powerOn });
     await note(earlier?.powerOn ?? false);
@@ -61,6 +65,20 @@ export async function lockMachine(store: Store, subject: string, own: LockNote):
     throw error;
   }
 }
+
+/** A link, or anything but a small file of one name, was put there by somebody: never written through. */
+async function refuseOddFile(store: Store, path: string): Promise<void> {
+  const found = await store.stat(path);
+  if (found === undefined) return;
+  const isPlain = found.kind === 'file' && found.sizeBytes <= MAX_NOTE_BYTES && (found.linkCount ?? 1) === 1;
+  if (!isPlain) throw notOurs(path);
+}
+
+const notOurs = (path: string): VmreclaimError =>
+  conflict('machine-locked', 'what is in the place of the lock of the virtual machine is not understood', {
+    path,
+    hint: 'a newer vmreclaim, or a crash, may have left it: see that no run is under way and no disk is half-changed (scan), then remove it',
+  });
 
 async function openLock(store: Store, path: string): Promise<StoreFile> {
   try {

@@ -29,15 +29,29 @@ export async function findMachine({ store, path, remote }: Location, options: Op
     if (found.error !== undefined) throw found.error;
     disks.push(found.path);
   }
-  const [first] = disks;
-  if (first === undefined) {
-    throw refused('no-disks', `${cleanText(path)} names no disks`, { path });
+  if (disks.length === 0) {
+    throw refused('no-disks', `${cleanText(path)} names no disks`, {
+      path,
+      hint: 'if a run was stopped while it put a disk back (--reattach), `vmreclaim history` names it: add it to the machine again',
+    });
   }
-  const source = await openSource(store, first, options);
-  // Links are followed, so the name that the disk finds its machine by may be another one.
-  const vmx = source.vm?.path ?? path;
-  return { store, remote, vmx, name: source.vm?.name ?? cleanText(store.nameOf(path)), disks };
+  // Links are followed, so a disk may find its machine by another name of the same file.
+  const vmx = await store.realPath(path);
+  let name: string | undefined;
+  for (const disk of disks) {
+    const { vm } = await openSource(store, disk, options);
+    if (vm === null || vm === undefined) continue;
+    if ((await store.realPath(vm.path)) !== vmx) throw sharedDisk(disk, vm.path);
+    name ??= vm.name ?? undefined;
+  }
+  return { store, remote, vmx, name: name ?? cleanText(store.nameOf(path)), disks };
 }
+
+/** Asking one machine whether it is off says nothing about the other. */
+const sharedDisk = (disk: string, vmx: string) =>
+  refused('shared-disk', `${cleanText(disk)} belongs to another virtual machine as well: ${cleanText(vmx)}`, {
+    hint: 'take the disk off one of them, or name the disk instead of the .vmx',
+  });
 
 /** What says that a machine uses a disk, and goes when it is switched off. */
 const SIGNS_OF_USE: readonly string[] = ['running', 'locked'];

@@ -1,4 +1,4 @@
-import { deviceError, refused, type VmreclaimError } from '../../core/errors.js';
+import { conflict, deviceError, refused, VmreclaimError } from '../../core/errors.js';
 import { openSource } from '../../disk/open.js';
 import { reachState, sleep, waitsWith } from '../../host/power.js';
 import type { Host, HostMachine, PowerState } from '../../host/types.js';
@@ -11,6 +11,9 @@ const SWITCH_SECONDS = 60;
 /** Lock and swap files go soon behind the machine. */
 const SIGNS_SECONDS = 30;
 const SIGNS_PAUSE_MS = 1000;
+
+/** The guest cannot be shut down, or does not do it. */
+const DEAF: readonly string[] = ['still-running', 'tools-unavailable'];
 
 /** A machine at its host. */
 export interface Seat {
@@ -59,7 +62,9 @@ export async function switchOff(
     );
   } catch (error) {
     signal.throwIfAborted();
-    if (!forcePowerOff) throw error;
+    // A question is for people, and a suspended machine would lose its memory.
+    const isDeaf = error instanceof VmreclaimError && DEAF.includes(error.code);
+    if (!forcePowerOff || !isDeaf || (await host.powerState(seat)) !== 'on') throw error;
   }
   await host.cutPower(seat);
   if (await reachState(host, seat, 'off', { timeoutSeconds: SWITCH_SECONDS, signal })) {
@@ -88,17 +93,34 @@ export async function switchOn({ host, seat }: Seat): Promise<StepEnd<void>> {
 }
 
 /**
+ * Asks the host once more, directly before something is done that a running machine would not survive: somebody may have started
+ * it since. Conflict (running, power-unknown).
+ */
+export async function requireOff({ host, seat }: Seat): Promise<void> {
+  if (!host.tellsPower) return;
+  const state = await host.powerState(seat);
+  if (state === 'off') return;
+  throw conflict(
+    state === 'unknown' ? 'power-unknown' : 'running',
+    `somebody started the virtual machine ${seat.name} meanwhile, or its state is not known: ${state}`,
+    { hint: 'shut it down, then run the command again' },
+  );
+}
+
+/**
  * Looks until nothing beside the disks says that they are in use (`waits`: for a while), and asks the host for locks. Refused with what remains: a
  * machine that is off and disks that are in use do not fit together.
  */
 export async function untilUnused(
   { store, disks, remote }: Machine,
-  { host }: Seat,
+  at: Seat,
   options: MachineRunOptions,
   { signal, waits }: { readonly signal: AbortSignal; readonly waits: boolean },
 ): Promise<void> {
+  const { host } = at;
   for (let second = 0; ; second++) {
     signal.throwIfAborted();
+    await requireOff(at);
     const sources = await Promise.all(disks.map((disk) => openSource(store, disk, options)));
     const paths = sources.flatMap(({ extents }) => extents.map(({ path }) => remote?.pathOf(path) ?? path));
     const sign = sources.flatMap((source) => signOfUse(source) ?? [])[0] ?? (await host.locks(paths))[0];

@@ -36,7 +36,7 @@ export async function settle(end: Ending, failure: unknown): Promise<Settled> {
   }
   const warnings: Reason[] = [];
   try {
-    if (hasChanged(end)) warnings.push(...(await refresh(end)));
+    if (hasChanged(end) || end.lock.earlier !== null) warnings.push(...(await refreshed(end)));
     await end.steps.mustTake('unlock', null, async () => {
       await repeatAfterLoss(end.machine.store, end.services, () => end.lock.release());
       return { value: undefined, message: 'the lock was removed' };
@@ -44,22 +44,43 @@ export async function settle(end: Ending, failure: unknown): Promise<Settled> {
     const power = await startAgain(end, failure);
     if (failure === undefined) return { power, warnings };
   } catch (error) {
+    await end.lock.leave().catch(() => undefined);
     throw stopped(end, failure ?? error, await powerNow(end));
   }
   throw stopped(end, failure, await powerNow(end));
 }
 
 /** Disks that nobody may use as they are; one that cannot be looked at counts too. */
-async function unfinishedDisks({ machine, options }: Ending): Promise<string[]> {
+async function unfinishedDisks({ machine, options, services }: Ending): Promise<string[]> {
   const found: string[] = [];
   for (const disk of machine.disks) {
-    const isWhole = await openSource(machine.store, disk, options).then(
-      (source) => !isUnfinished(source),
-      () => false,
-    );
+    let isWhole = false;
+    // One that cannot be looked at is not known to be whole.
+    await repeatAfterLoss(machine.store, services, async () => {
+      isWhole = !isUnfinished(await openSource(machine.store, disk, options));
+    }).catch(() => undefined);
     if (!isWhole) found.push(disk);
   }
   return found;
+}
+
+/**
+ * The disks are whole: what the host cannot be told is a warning, and the machine gets its start. Only a disk that was taken off the
+ * machine and not put back stops that: a guest must not start without its disk.
+ */
+async function refreshed(end: Ending): Promise<readonly Reason[]> {
+  const { lock, owesStart, options } = end;
+  // Written before: a machine that lost a disk to a crash in the middle is not started by the next run.
+  if (options.reattach) await lock.note(false);
+  let reasons: readonly Reason[];
+  try {
+    reasons = await refresh(end);
+  } catch (error) {
+    if (!(error instanceof VmreclaimError) || error.code === 'disk-detached') throw error;
+    reasons = [error.toReason()];
+  }
+  if (options.reattach) await lock.note(owesStart);
+  return reasons;
 }
 
 /** True when something of the disk was changed. */
@@ -68,7 +89,7 @@ export const isDone = ({ resumed, change, zero }: DiskResult): boolean =>
 
 const hasChanged = ({ results }: Ending): boolean => results.some(isDone);
 
-async function refresh({ steps, machine, at, results }: Ending): Promise<readonly Reason[]> {
+async function refresh({ steps, machine, at, results, options }: Ending): Promise<readonly Reason[]> {
   if (at.host.kind === 'none') return [];
   return steps.mustTake('refresh', null, async () => {
     const disks = results.map(({ disk, resumed, change, zero }) => ({
@@ -78,6 +99,7 @@ async function refresh({ steps, machine, at, results }: Ending): Promise<readonl
     const value = await at.host.refresh(
       at.seat,
       disks.filter(({ sizeBytes }) => sizeBytes > 0),
+      options.reattach,
     );
     const [reason] = value;
     return { value, message: reason?.message ?? 'the host knows the new sizes' };
@@ -121,7 +143,9 @@ function stopped(end: Ending, failure: unknown, power: PowerState): VmreclaimErr
   const asked = end.steps.taken.some(({ step, status }) => step === 'power-off' && status === 'failed');
   const later = asked && power === 'on' ? ' (where its guest took the request it may still shut down)' : '';
   const state = `its disks are whole, and ${name} ${POWER_WORDS[power]}${later}`;
-  const hint = `then again: vmreclaim run ${shellQuote(target)} with the same options`;
+  const isOwed = end.owesStart && power === 'off' && end.options.powerOn;
+  const again = `then again: vmreclaim run ${shellQuote(target)} with the same options`;
+  const hint = isOwed ? `start the virtual machine by hand; ${again}` : again;
   return withState(failure, state, hint, hasChanged(end));
 }
 

@@ -25,6 +25,8 @@ export interface MachineRunOptions extends OpenOptions {
   readonly powerOn: boolean;
   /** Leave it off when something fails, also where its disks are whole. */
   readonly keepOffOnFailure: boolean;
+  /** Take disks off the machine and put them back where the host goes on seeing an old size. */
+  readonly reattach: boolean;
   /** Cut the power when the guest does not shut down. */
   readonly forcePowerOff: boolean;
   readonly shutdownSeconds: number;

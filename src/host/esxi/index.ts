@@ -173,7 +173,11 @@ export class EsxiHost implements Host {
     await powerOn(this.shell, machineId(id));
   }
 
-  async refresh(machine: HostMachine, disks: readonly HostDisk[]): Promise<readonly Reason[]> {
+  async refresh(
+    machine: HostMachine,
+    disks: readonly HostDisk[],
+    reattach: boolean,
+  ): Promise<readonly Reason[]> {
     await act(this.shell, vimCommand('vmsvc/reload', machineId(machine.id)), 'read the .vmx again');
     const stores = new Map<string, Datastore>();
     for (const { path } of disks) {
@@ -187,7 +191,8 @@ export class EsxiHost implements Host {
       disks.map(async (disk) => ({ ...disk, ...(await this.nameOf(disk.path)) })),
     );
     const stale = await sizeReasons(this.shell, machine, wanted);
-    return stale.length === 0 ? [] : attachAgain(this.shell, machine, wanted);
+    if (stale.length === 0 || !reattach || (await this.powerState(machine)) !== 'off') return stale;
+    return attachAgain(this.shell, machine, wanted);
   }
 
   async punch(path: string): Promise<boolean> {

@@ -1,5 +1,6 @@
-import type { Reason } from '../../core/errors.js';
+import { type Reason, refused } from '../../core/errors.js';
 import { cleanText } from '../../core/text.js';
+import { KIB } from '../../core/units.js';
 import type { HostDisk, HostMachine, HostShell } from '../types.js';
 import { machineId, vimCommand } from './commands.js';
 import { type AttachedDisk, parseDisks } from './parse-devices.js';
@@ -8,6 +9,7 @@ import { act, ask } from './talk.js';
 /** Controllers whose number the host takes without being told their kind: SCSI, keys 1000 to 1003. */
 const SCSI_KEY = 1000;
 const SCSI_CONTROLLERS = 4;
+const ADD_TRIES = 3;
 
 /** A disk with the name the host gives it; null where it is on no datastore. */
 export interface NamedDisk extends HostDisk {
@@ -23,14 +25,18 @@ export async function sizeReasons(
   const attached = await attachedDisks(shell, machine);
   return disks.flatMap((disk) => {
     const seen = attached?.find(({ fileName }) => fileName === disk.fileName);
-    return seen?.capacityBytes === disk.sizeBytes ? [] : [staleReason(disk, seen)];
+    return isSeen(disk, seen) ? [] : [staleReason(disk, seen)];
   });
 }
+
+/** The host counts KiB, and drops half a one. */
+const isSeen = ({ sizeBytes }: NamedDisk, seen: AttachedDisk | undefined): boolean =>
+  seen !== undefined && Math.floor(seen.capacityBytes / KIB) === Math.floor(sizeBytes / KIB);
 
 const staleReason = ({ path, sizeBytes }: NamedDisk, seen: AttachedDisk | undefined): Reason => ({
   code: 'host-size',
   message: `the host ${seen === undefined ? 'does not tell the size of' : `still sees ${seen.capacityBytes} bytes of`} ${cleanText(path)}, which has ${sizeBytes}`,
-  hint: 'remove the disk from the virtual machine without deleting its files, and add it again',
+  hint: 'with the machine off, remove the disk from it without deleting its files, and add it again; --reattach does so',
 });
 
 /**
@@ -47,16 +53,34 @@ export async function attachAgain(
   for (const disk of disks) {
     const seen = attached.find(({ fileName }) => fileName === disk.fileName);
     const controller = seen === undefined ? -1 : seen.controllerKey - SCSI_KEY;
-    if (seen === undefined || seen.capacityBytes === disk.sizeBytes) continue;
+    if (seen === undefined || isSeen(disk, seen)) continue;
     if (controller < 0 || controller >= SCSI_CONTROLLERS) continue;
     const place = [String(controller), String(seen.unitNumber)];
     const id = machineId(machine.id);
     const remove = vimCommand('vmsvc/device.diskremove', id, ...place, 'false');
     await act(shell, remove, 'take the disk off the virtual machine');
     const add = vimCommand('vmsvc/device.diskaddexisting', id, disk.path, ...place);
-    await act(shell, add, `put ${cleanText(disk.path)} back at SCSI ${place.join(':')}`);
+    await putBack(shell, add, disk.path);
   }
   return sizeReasons(shell, machine, disks);
+}
+
+/** Said with the very command: the machine must not start without it. */
+async function putBack(shell: HostShell, add: string, path: string): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await act(shell, add, 'put the disk back');
+      return;
+    } catch (error) {
+      if (tries < ADD_TRIES) continue;
+      const message = error instanceof Error ? error.message : String(error);
+      throw refused(
+        'disk-detached',
+        `${cleanText(path)} was taken off the virtual machine to be seen anew, and did not go back: ${message}`,
+        { hint: `the file is whole; on the host: ${add}`, cause: error },
+      );
+    }
+  }
 }
 
 async function attachedDisks(shell: HostShell, machine: HostMachine): Promise<AttachedDisk[] | undefined> {

@@ -1,5 +1,5 @@
 import { locate } from '../backends/registry.js';
-import { conflict, hintOf, interrupted, refused, VmreclaimError, verifyError } from '../core/errors.js';
+import { conflict, interrupted, refusal, refused, VmreclaimError, verifyError } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import type { Store, StoreFile } from '../device/store.js';
 import { hiddenNameOf } from '../disk/names.js';
@@ -60,7 +60,7 @@ export async function restoreRun(
   const copies = copiesOf(run);
   const obstacle = run.source.reasons.find(({ code }) => code !== 'interrupted');
   if (obstacle !== undefined) {
-    throw refused(obstacle.code, obstacle.message, { path: run.source.path, ...hintOf(obstacle) });
+    throw refusal(obstacle, { path: run.source.path });
   }
   await checkPossible(store, run, copies, await checkpointOf(store, run.source.path), options);
   if (!(await services.confirm({ ...run.header, command: run.header.plan.request.command }))) {

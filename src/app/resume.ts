@@ -1,5 +1,5 @@
 import { locate } from '../backends/registry.js';
-import { conflict, hintOf, isFamily, refused } from '../core/errors.js';
+import { conflict, isFamily, refusal, refused } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
 import { hiddenNameOf } from '../disk/names.js';
@@ -13,7 +13,7 @@ import { type Outcome, outcome } from './outcome.js';
 import { withCopyNote } from './plan.js';
 import { goOnAfterLoss } from './reconnect.js';
 import { isRestoring } from './restorable.js';
-import { type Dropped, restoreRun } from './restore.js';
+import { type Dropped, restoreTarget } from './restore.js';
 import { runToEnd } from './run-to-end.js';
 import type { Services } from './services.js';
 
@@ -26,11 +26,12 @@ export async function goOn(
   options: OpenOptions,
   services: Services,
 ): Promise<Outcome | Dropped> {
-  const { store, path } = await locate(target, options.remote);
-  if (store.cloneFile === undefined || !(await isRestoring(store, await findRun(store, path, options)))) {
-    return resumeRun(target, options, services);
+  try {
+    return await resumeRun(target, options, services);
+  } catch (error) {
+    if (!isFamily(error, 'conflict') || error.code !== RESTORING) throw error;
+    return restoreTarget(target, options, { ...services, confirm: async () => true });
   }
-  return restoreRun(store, path, options, { ...services, confirm: async () => true });
 }
 
 /** Finishes the interrupted run of a disk: from its last checkpoint, with the same checks at the end. */
@@ -41,8 +42,9 @@ export async function resumeRun(target: string, options: OpenOptions, services: 
   return goOnAfterLoss(store, services, attempt, attempt);
 }
 
+const RESTORING = 'restoring';
 const restoring = (path: string) =>
-  conflict('restoring', 'the disk is being put back from its safety copy: the run cannot go on', {
+  conflict(RESTORING, 'the disk is being put back from its safety copy: the run cannot go on', {
     path,
     hint: `go on with: vmreclaim abandon --restore ${shellQuote(path)}`,
   });
@@ -86,7 +88,7 @@ function checkSameFiles(source: DiskSource, header: RunHeader): void {
   // Files that must not be touched are not other files: the remedy is theirs, never to drop the run.
   const obstacle = source.reasons.find(({ code }) => code !== 'interrupted');
   if (source.extents.length === 0 && obstacle !== undefined) {
-    throw refused(obstacle.code, obstacle.message, { path: source.path, ...hintOf(obstacle) });
+    throw refusal(obstacle, { path: source.path });
   }
   header.extents.forEach((expected, index) => {
     const found = source.extents[index];

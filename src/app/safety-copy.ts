@@ -1,4 +1,4 @@
-import { refused } from '../core/errors.js';
+import { refusal, refused } from '../core/errors.js';
 import { runFolderOf } from '../disk/names.js';
 import type { DiskSource } from '../disk/types.js';
 import { safetyName } from '../execute/safety-copy.js';
@@ -34,9 +34,7 @@ export async function checkSafetyCopy({ store, extents, path }: DiskSource): Pro
   }
   for (const extent of extents) {
     const obstacle = await whyNoClone(extent.path);
-    if (obstacle === undefined) continue;
-    const { code, message, hint } = obstacle;
-    throw refused(code, message, { path: extent.path, ...(hint === undefined ? {} : { hint }) });
+    if (obstacle !== undefined) throw refusal(obstacle, { path: extent.path });
   }
 }
 

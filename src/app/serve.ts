@@ -1,5 +1,5 @@
 import { loadNbd, loadServedFile, locate, openScratch } from '../backends/registry.js';
-import { deviceError, hintOf, type Reason, refused, unsupported, usageError } from '../core/errors.js';
+import { deviceError, type Reason, refusal, refused, unsupported, usageError } from '../core/errors.js';
 import type { ByteRange } from '../core/range.js';
 import { formatSize } from '../core/size.js';
 import { Overlay } from '../device/overlay.js';
@@ -98,13 +98,8 @@ function partitionToServe(facts: DiskFacts, { partition: number, write }: ServeO
   return partition;
 }
 
-function stateError(reasons: DiskFacts['reasons']) {
-  const [reason] = reasons;
-  return refused(
-    reason?.code ?? 'not-readable',
-    reason?.message ?? 'the disk cannot be read',
-    reason && hintOf(reason),
-  );
+function stateError([reason]: DiskFacts['reasons']) {
+  return refusal(reason ?? { code: 'not-readable', message: 'the disk cannot be read' });
 }
 
 /** Until it is stopped, or its clients have said goodbye after something was written. False when one has not. */
@@ -130,8 +125,8 @@ async function serve(device: BlockDevice, options: ServeOptions, isWritten: () =
   const { serveAsFile } = await loadServedFile();
   const file = await serveAsFile(device, { ...how, folder: place.mount });
   onServing(file.path);
-  if (!stop.aborted) await Promise.race([over, file.over]);
-  const isLost = !stop.aborted && (await isOver(file.over));
+  const lost = file.over.then(() => true);
+  const isLost = !stop.aborted && (await Promise.race([over.then(() => false), lost]));
   await file.close(write ? onBusy : undefined);
   if (isLost) {
     throw deviceError('nbdfuse', 'nbdfuse ended while it was serving', {
@@ -140,9 +135,6 @@ async function serve(device: BlockDevice, options: ServeOptions, isWritten: () =
   }
   return true;
 }
-
-const isOver = (end: Promise<void>): Promise<boolean> =>
-  Promise.race([end.then(() => true), new Promise<boolean>((resolve) => setTimeout(resolve, 0, false))]);
 
 interface Written {
   readonly overlay: Overlay;

@@ -65,6 +65,9 @@ export const usageError = family('usage');
 export const unsupported = family('unsupported');
 /** Possible, but not safe in the state found. Exit code 4. */
 export const refused = family('refused');
+/** A reason as the error it is when nothing can be done about it. */
+export const refusal = (reason: Reason, detail: ErrorDetail = {}): VmreclaimError =>
+  refused(reason.code, reason.message, { ...detail, ...hintOf(reason) });
 /** A structure on the disk contradicts its format. Exit code 5. */
 export const damaged = family('damaged');
 /** The store failed to read, write, flush or list. Exit code 6. */

@@ -34,3 +34,6 @@ export function shellQuote(path: string): string {
   const text = cleanText(path);
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
+
+/** The last name of a path or URL with slashes. */
+export const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

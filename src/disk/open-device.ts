@@ -1,4 +1,4 @@
-import { conflict, refused } from '../core/errors.js';
+import { conflict, refusal } from '../core/errors.js';
 import { readOnlyDevice } from '../device/read-only.js';
 import { spanDevice } from '../device/span.js';
 import type { Store } from '../device/store.js';
@@ -22,8 +22,8 @@ const RESUMABLE = 'interrupted';
 export async function openDisk(source: DiskSource, { writable }: OpenDiskOptions): Promise<Disk> {
   const obstacle = source.reasons.find(({ code }) => code !== RESUMABLE);
   if (source.extents.length === 0 || (writable && obstacle !== undefined)) {
-    const { code, message, hint } = obstacle ?? { code: 'no-extents', message: 'the disk has no extents' };
-    throw refused(code, message, { path: source.path, ...(hint === undefined ? {} : { hint }) });
+    const reason = obstacle ?? { code: 'no-extents', message: 'the disk has no extents' };
+    throw refusal(reason, { path: source.path });
   }
   const parts: BlockDevice[] = [];
   try {

@@ -1,5 +1,5 @@
 import { checkOutside, isConcerned, noteOf, skippedWarning } from '../boot/reference.js';
-import { hintOf, type Reason, refused } from '../core/errors.js';
+import { type Reason, refusal } from '../core/errors.js';
 import type { DiskFacts } from '../inspect/types.js';
 import { placeOf } from './check.js';
 import type { Places } from './place.js';
@@ -38,7 +38,7 @@ export function planBoot(facts: DiskFacts, places: Places, { skipBootFixups }: L
       continue;
     }
     const { obstacle } = site;
-    if (obstacle !== null) throw refused(obstacle.code, obstacle.message, hintOf(obstacle));
+    if (obstacle !== null) throw refusal(obstacle);
     fixups.push(noteOf(site, 'follows the partitions'));
   }
   if (moved.length > 0) warnings.push(...elsewhere(facts));

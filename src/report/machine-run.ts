@@ -1,4 +1,5 @@
 import { formatDuration, formatSize } from '../core/size.js';
+import { baseName } from '../core/text.js';
 import { EXIT_DONE } from './error.js';
 import { reasonLines } from './notes.js';
 import { type Painter, painter } from './paint.js';
@@ -66,7 +67,7 @@ export function stepLine(
   options: RenderOptions,
 ): string {
   const paint = painter(options);
-  const what = disk === null ? step : `${step} ${nameOf(disk)}`;
+  const what = disk === null ? step : `${step} ${baseName(disk)}`;
   const mark =
     status === 'done' ? paint.good(status) : status === 'failed' ? paint.bad(status) : paint.dim(status);
   const line = `${paint.text(what)}: ${mark}: ${paint.text(message)} (${formatDuration(seconds)})`;
@@ -74,7 +75,6 @@ export function stepLine(
 }
 
 /** Paths are in the JSON; a person knows the disks of a machine by their names. */
-const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 
 /** The result of a run of a machine for a terminal. */
 export function renderMachineRun(run: MachineRunDocument, options: RenderOptions): Rendered {
@@ -120,7 +120,7 @@ export function renderForecast(forecast: MachineForecast, options: RenderOptions
   const paint = painter(options);
   const { machine, power, willSwitchOff, willSwitchOn } = forecast;
   const disks = forecast.disks.map(({ disk, sizes, note }) => {
-    const name = paint.text(nameOf(disk));
+    const name = paint.text(baseName(disk));
     if (sizes === null) return `  ${name}: ${note ?? ''}`;
     const size =
       sizes.before === sizes.after

@@ -1,10 +1,11 @@
-import { VmreclaimError } from '../../core/errors.js';
 import { formatSize } from '../../core/size.js';
+import { baseName } from '../../core/text.js';
 import { openSource } from '../../disk/open.js';
 import type { Plan } from '../../plan/types.js';
 import { changeDisk } from '../change.js';
 import type { Outcome } from '../outcome.js';
 import { planDisk } from '../plan.js';
+import { tryPunch } from '../punch.js';
 import { resumeRun } from '../resume.js';
 import { isUnfinished, type Machine } from './machine.js';
 import { requireOff, type Seat } from './power.js';
@@ -64,18 +65,15 @@ async function plansOf(work: DiskWork, known: readonly DiskForecast[] | null): P
   }
 }
 
-/** Names tell the disks of a machine apart. */
-export const lastPart = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
-
 const potential = ({ savedBytes }: Plan): number => Math.abs(savedBytes);
+
+const sizeChange = (before: number, after: number): string | undefined =>
+  before === after ? undefined : `${formatSize(before)} to ${formatSize(after)}`;
 
 /** A plan in words: the sizes before and after. */
 export function planText({ disk, before, after, status }: Plan): string {
-  const sizes =
-    before.sizeBytes === after.sizeBytes
-      ? formatSize(before.sizeBytes)
-      : `${formatSize(before.sizeBytes)} to ${formatSize(after.sizeBytes)}`;
-  return `${lastPart(disk.path)}: ${status === 'change' ? sizes : 'nothing to do'}`;
+  const sizes = sizeChange(before.sizeBytes, after.sizeBytes) ?? formatSize(before.sizeBytes);
+  return `${baseName(disk.path)}: ${status === 'change' ? sizes : 'nothing to do'}`;
 }
 
 async function workOn(work: DiskWork, plan: Plan, resumed: Outcome | null): Promise<void> {
@@ -83,10 +81,8 @@ async function workOn(work: DiskWork, plan: Plan, resumed: Outcome | null): Prom
   const disk = plan.disk.path;
   await requireOff(work.at);
   const change = await steps.take('resize', disk, () => changed(work, plan));
-  const at = results.findIndex((result) => result.disk === disk);
-  const result: DiskResult = { disk, resumed, change, zero: null };
-  if (at === -1) results.push(result);
-  else results[at] = result;
+  // Known before the next step, which may stop it all.
+  keep(results, { disk, resumed, change, zero: null });
   const { zero: wish } = options;
   const zero =
     wish === null
@@ -95,12 +91,14 @@ async function workOn(work: DiskWork, plan: Plan, resumed: Outcome | null): Prom
           const run = () => changeDisk(disk, wish, { ...options, dryRun: false }, services);
           return endOf(await services.recorded('zero', disk, run));
         });
-  results.splice(
-    results.findIndex((each) => each.disk === disk),
-    1,
-    { ...result, zero },
-  );
+  keep(results, { disk, resumed, change, zero });
   await punch(work, disk, [resumed, change, zero]);
+}
+
+/** Each disk has one result, in the order of their first ones. */
+function keep(results: DiskResult[], result: DiskResult): void {
+  const at = results.findIndex(({ disk }) => disk === result.disk);
+  results.splice(at === -1 ? results.length : at, 1, result);
 }
 
 async function changed({ options, services }: DiskWork, plan: Plan): Promise<StepEnd<Outcome | null>> {
@@ -114,12 +112,9 @@ async function changed({ options, services }: DiskWork, plan: Plan): Promise<Ste
 function endOf(value: Outcome): StepEnd<Outcome> {
   if (value.status === 'nothing-to-do') return { value, message: 'nothing to do', skipped: true };
   const { before, after, counters, plan } = value;
-  const sizes =
-    before.sizeBytes === after.sizeBytes
-      ? []
-      : [`${formatSize(before.sizeBytes)} to ${formatSize(after.sizeBytes)}`];
+  const sizes = sizeChange(before.sizeBytes, after.sizeBytes) ?? [];
   const cleared = plan.zero === undefined ? [] : [`${formatSize(counters.bytesDiscarded)} cleared`];
-  return { value, message: [`${plan.command} done and verified`, ...sizes, ...cleared].join(', ') };
+  return { value, message: [`${plan.command} done and verified`, sizes, cleared].flat().join(', ') };
 }
 
 /** What VMFS keeps zeros for on a thin disk it gives back only when it is told to, by the host. */
@@ -130,18 +125,8 @@ async function punch(work: DiskWork, disk: string, done: readonly (Outcome | nul
   if (path === undefined || at.host.kind !== 'esxi' || !worked.some((each) => each?.before.thinOnVmfs))
     return;
   await steps.take('punch', disk, async () => {
-    // The disk is whole by now: blocks that stay taken are no reason to leave the others as they are.
-    const said = await at.host.punch(path).then(
-      (punched) => (punched ? null : 'the datastore is not VMFS'),
-      (error: unknown) => {
-        if (error instanceof VmreclaimError) return `zeroed blocks were not given back: ${error.message}`;
-        throw error;
-      },
-    );
-    return {
-      value: undefined,
-      message: said ?? 'zeroed blocks went back to the datastore',
-      skipped: said !== null,
-    };
+    const { done: isDone, failure } = await tryPunch(at.host, path);
+    const said = isDone ? 'zeroed blocks went back to the datastore' : 'the datastore is not VMFS';
+    return { value: undefined, message: failure ?? said, skipped: !isDone };
   });
 }

@@ -1,8 +1,9 @@
 import { locate } from '../../backends/registry.js';
-import { refused } from '../../core/errors.js';
+import { refusal, refused } from '../../core/errors.js';
+import { baseName } from '../../core/text.js';
 import type { PowerState } from '../../host/types.js';
 import { changeDisk, newRunId } from '../change.js';
-import { type DiskWork, lastPart, planText, workOnDisks } from './disks.js';
+import { type DiskWork, planText, workOnDisks } from './disks.js';
 import { forecastDisks } from './forecast.js';
 import { filesOf, hostOf } from './host.js';
 import { findMachine, type Machine } from './machine.js';
@@ -49,10 +50,7 @@ async function begin(target: string, options: MachineRunOptions, services: RunSe
   const at = { host, seat: await host.find(filesOf(machine)) };
   const power = await powerToBegin(at);
   const [obstacle] = await host.obstacles(at.seat);
-  if (obstacle !== undefined) {
-    const { code, message, hint } = obstacle;
-    throw refused(code, message, hint === undefined ? {} : { hint });
-  }
+  if (obstacle !== undefined) throw refusal(obstacle);
   const steps = new Steps(services);
   const runId = newRunId(services);
   const work: DiskWork = { machine, at, options, services, steps, results: [] };
@@ -84,7 +82,7 @@ async function hostAndMachine(target: string, options: MachineRunOptions, servic
 async function locked(machine: Machine, note: LockNote): Promise<StepEnd<MachineLock>> {
   const lock = await lockMachine(machine.store, machine.vmx ?? machine.disks[0] ?? '', note);
   const left = lock.earlier === null ? '' : `, taken over from ${whose(lock.earlier)}, which did not end`;
-  return { value: lock, message: `${lastPart(lock.path)}${left}` };
+  return { value: lock, message: `${baseName(lock.path)}${left}` };
 }
 
 /** Does what changes nothing; when it fails the lock goes and the machine is as it was. */
@@ -121,7 +119,7 @@ async function lookAhead(run: Run): Promise<DiskForecast[]> {
 }
 
 const forecastText = ({ disk, plan, note }: DiskForecast): string =>
-  plan === null ? `${lastPart(disk)}: ${note}` : planText(plan);
+  plan === null ? `${baseName(disk)}: ${note}` : planText(plan);
 
 /**
  * A machine that runs is switched off to change the layout of a disk, not only to look for something to clear. One that an earlier

@@ -1,4 +1,4 @@
-import { conflict, deviceError, refused, VmreclaimError } from '../../core/errors.js';
+import { conflict, deviceError, refusal, refused, VmreclaimError } from '../../core/errors.js';
 import { openSource } from '../../disk/open.js';
 import { reachState, sleep, waitsWith } from '../../host/power.js';
 import type { Host, HostMachine, PowerState } from '../../host/types.js';
@@ -125,9 +125,7 @@ export async function untilUnused(
     const paths = sources.flatMap(({ extents }) => extents.map(({ path }) => remote?.pathOf(path) ?? path));
     const sign = sources.flatMap((source) => signOfUse(source) ?? [])[0] ?? (await host.locks(paths))[0];
     if (sign === undefined) return;
-    if (!waits || second === SIGNS_SECONDS) {
-      throw refused(sign.code, sign.message, sign.hint === undefined ? {} : { hint: sign.hint });
-    }
+    if (!waits || second === SIGNS_SECONDS) throw refusal(sign);
     await sleep(SIGNS_PAUSE_MS, signal);
   }
 }

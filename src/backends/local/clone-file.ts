@@ -1,7 +1,7 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { type Reason, refused, type VmreclaimError } from '../../core/errors.js';
+import { type Reason, refusal } from '../../core/errors.js';
 import { KIB } from '../../core/units.js';
 import { attempt } from './errors.js';
 import { isErrno, type NativeCalls } from './native.js';
@@ -27,7 +27,7 @@ export async function cloneFile(
   native: NativeCalls | undefined,
 ): Promise<void> {
   const obstacle = await whyNoClone(source, native);
-  if (native === undefined || obstacle !== undefined) throw refusal(obstacle ?? NO_MODULE, source);
+  if (native === undefined || obstacle !== undefined) throw refusal(obstacle ?? NO_MODULE, { path: source });
   await attempt('make a copy that shares blocks of', source, () =>
     withFile(source, constants.O_RDONLY, async (from) => {
       const isNew = await openTarget(target, (to) => fill(from, to, native, source));
@@ -83,7 +83,7 @@ function share(native: NativeCalls, from: FileHandle, to: FileHandle, length: nu
   try {
     native.cloneRange(from.fd, to.fd, length);
   } catch (error) {
-    if (isErrno(error, ...CANNOT_CLONE)) throw refusal(NO_REFLINK, path);
+    if (isErrno(error, ...CANNOT_CLONE)) throw refusal(NO_REFLINK, { path: path });
     throw error;
   }
 }
@@ -108,6 +108,3 @@ const NO_MODULE: Reason = {
   message: 'copies that share blocks need the optional module koffi on 64-bit Linux',
   hint: 'install it (npm install --include=optional), or leave --safety-copy out and keep a backup',
 };
-
-const refusal = ({ code, message, hint }: Reason, path: string): VmreclaimError =>
-  refused(code, message, { path, ...(hint === undefined ? {} : { hint }) });

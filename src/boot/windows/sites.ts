@@ -1,4 +1,4 @@
-import { hintOf, refused, type VmreclaimError } from '../../core/errors.js';
+import { refusal, type VmreclaimError } from '../../core/errors.js';
 import { cleanText } from '../../core/text.js';
 import type { FileFinder, VolumeFile } from '../../formats/volume-file.js';
 import { finderOf, isOfTheDisk } from '../files.js';
@@ -133,7 +133,7 @@ async function siteAt(
 }
 
 function volumeObstacle({ obstacle }: BootPartition): VmreclaimError | null {
-  return obstacle === null ? null : refused(obstacle.code, obstacle.message, hintOf(obstacle));
+  return obstacle === null ? null : refusal(obstacle);
 }
 
 function editFile(file: VolumeFile, content: Content, title: string): SiteEdit {

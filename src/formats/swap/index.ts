@@ -2,7 +2,7 @@ import { u32be, u32le } from '../../codec/fields.js';
 import { defineLayout } from '../../codec/layout.js';
 import { utf8Text } from '../../codec/text.js';
 import { uuid } from '../../codec/uuid.js';
-import { damaged, hintOf, type Reason, refused } from '../../core/errors.js';
+import { damaged, type Reason, refusal } from '../../core/errors.js';
 import type { ByteRange } from '../../core/range.js';
 import { KIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
@@ -117,7 +117,7 @@ function totalBytes({ pageBytes, kind }: Signature, { lastPage }: Header, volume
 async function* scratchRanges(volume: Reader): AsyncGenerator<ByteRange> {
   const head = await readInside(volume, 0, Math.min(volume.sizeBytes, 64 * KIB), 'the first page of swap');
   const signature = findSignature(head);
-  if (signature?.kind === 'suspended') throw refused(HIBERNATED.code, HIBERNATED.message, hintOf(HIBERNATED));
+  if (signature?.kind === 'suspended') throw refusal(HIBERNATED);
   const header = readHeader(head);
   // The old kind has no header: bits in the first page tell how far it reaches, and the guest sees to that.
   if (signature?.kind !== 'new' || header === undefined) return;

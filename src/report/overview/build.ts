@@ -1,4 +1,5 @@
 import { sum } from '../../core/sum.js';
+import { baseName } from '../../core/text.js';
 import type { Advice } from '../../profile/advise.js';
 import { mapOfDocument } from '../disk-map.js';
 import type { MapDisk } from '../map-segments.js';
@@ -128,7 +129,7 @@ function vmRow(group: readonly [Advised, ...Advised[]], cost: Cost | null): VmRo
   const left = group.flatMap(({ advice }) => advice.monthsLeft ?? []);
   const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];
   return {
-    name: disk.vm?.name ?? disk.path.slice(disk.path.lastIndexOf('/') + 1),
+    name: disk.vm?.name ?? baseName(disk.path),
     path: disk.vm?.path ?? disk.path,
     guestOs:
       disk.vm?.guestOs ?? group.map((each) => guestName(each.disk)).find((name) => name !== null) ?? null,

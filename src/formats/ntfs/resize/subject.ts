@@ -1,4 +1,4 @@
-import { damaged, hintOf, refused, unsupported } from '../../../core/errors.js';
+import { damaged, refusal, refused, unsupported } from '../../../core/errors.js';
 import type { Reader } from '../../../device/types.js';
 import { ClusterBitmap } from '../cluster-bitmap.js';
 import { ATTRIBUTE_TYPE, RECORD } from '../layout.js';
@@ -26,7 +26,7 @@ export async function openSubject(reader: Reader): Promise<Subject> {
   const volume = await openVolume(reader);
   const [reason] = (await readVolumeState(volume)).reasons;
   if (reason !== undefined) {
-    throw refused(reason.code, reason.message, hintOf(reason));
+    throw refusal(reason);
   }
   const bitmapStream = await openSpecial(volume, RECORD.bitmap, '$Bitmap');
   const log = await openSpecial(volume, RECORD.logFile, '$LogFile');

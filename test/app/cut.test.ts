@@ -16,6 +16,7 @@ import { resumeRun } from '../../src/app/resume.js';
 import type { Services } from '../../src/app/services.js';
 import { layoutRequest } from '../../src/plan/types.js';
 import { testServices } from '../support/services.js';
+import { fileOf as extentFile, writeSplit } from '../support/tracked-disk.js';
 
 const MIB = 1 << 20;
 /** A disk of 10 MiB in three files, with one opaque partition of 3.5 MiB that begins at 1 MiB. */
@@ -25,26 +26,17 @@ const SHRINK: Wish = { request: () => layoutRequest({ command: 'shrink' }), meas
 
 let folder = '';
 let disk = '';
-const fileOf = (index: number) => join(folder, `x-f00${index + 1}.vmdk`);
+const fileOf = (index: number) => extentFile(folder, index);
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'vmreclaim-cut-'));
   disk = join(folder, 'x.vmdk');
   const bytes = Buffer.alloc(10 * MIB);
   bytes.fill('data', USED.at, USED.at + USED.length);
-  bytes.writeUInt8(0xda, 446 + 4);
-  bytes.writeUInt32LE(USED.at / 512, 446 + 8);
-  bytes.writeUInt32LE(USED.length / 512, 446 + 12);
-  bytes.writeUInt16LE(0xaa55, 510);
-  let at = 0;
-  for (const [index, size] of EXTENTS.entries()) {
-    writeFileSync(fileOf(index), bytes.subarray(at, at + size));
-    at += size;
-  }
-  const lines = EXTENTS.map((size, index) => `RW ${size / 512} FLAT "x-f00${index + 1}.vmdk" 0`);
+  const lines = writeSplit(folder, bytes, USED, EXTENTS);
   writeFileSync(
     disk,
-    `# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="twoGbMaxExtentFlat"\n${lines.join('\n')}\n`,
+    `# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\ncreateType="twoGbMaxExtentFlat"\n${lines}\n`,
   );
 });
 afterEach(() => rmSync(folder, { recursive: true }));

@@ -19,7 +19,6 @@ export function readOnlyDevice(device: BlockDevice): BlockDevice {
       writable: false,
       discard: false,
       resizable: false,
-      rangeCopy: device.capabilities.rangeCopy,
     },
     readAt: (offset, length, signal) => device.readAt(offset, length, signal),
     readInto: (offset, target, signal) => device.readInto(offset, target, signal),

@@ -14,6 +14,40 @@ export interface DeviceCapabilities {
   readonly rangeCopy: boolean;
   /** Bytes from which on a copyRange is better than reading and writing; absent: it is for large copies. */
   readonly smallestCopy?: number;
+  /** `shifter` can be used for ranges that are multiples of this; absent: it cannot. Bytes. */
+  readonly shiftBlockBytes?: number;
+}
+
+/** A stretch of a device that moves to the left by less than its own length. Bytes. */
+export interface Shift {
+  readonly from: number;
+  readonly to: number;
+  readonly length: number;
+}
+
+/** Where the blocks of a file are: what tells later how far a shift has come. Bytes. */
+export interface ShiftMap {
+  readonly sizeBytes: number;
+  /** Sorted: place in the file, place on the medium, length. */
+  readonly extents: readonly (readonly [number, number, number])[];
+}
+
+/**
+ * Moves a stretch to the left without copying it: the file system takes the range in front of it out of the file, and puts
+ * a hole in behind it. What was in front is lost, what is behind stays where it is. Neither call is atomic in a power cut,
+ * so the map of the file has to be durable, elsewhere, before the first is made.
+ */
+export interface Shifter {
+  /**
+   * Gives back what is in front of the stretch and returns the map of the file; nothing else has changed. Undefined where
+   * the file is not one whose shift could be followed by its map.
+   */
+  prepare(shift: Shift): Promise<ShiftMap | undefined>;
+  /**
+   * Brings the shift to its end, durably, from wherever an earlier attempt left it. False: the file system refuses it, and
+   * nothing has changed. Conflict (shift-state) when the file is in no state that a shift passes through.
+   */
+  carryOut(shift: Shift, map: ShiftMap): Promise<boolean>;
 }
 
 /** What a decoder needs: the size and the bytes. Every BlockDevice is one. */
@@ -48,6 +82,8 @@ export interface BlockDevice extends Reader {
   dataRanges(offset: number, length: number): Promise<ByteRange[]>;
   /** Copies inside the device; the ranges must not overlap. */
   copyRange(from: number, to: number, length: number): Promise<void>;
+  /** There when `shiftBlockBytes` is among the capabilities and the device can be changed. */
+  readonly shifter?: Shifter | undefined;
   /** New bytes read as zeros. */
   resize(sizeBytes: number): Promise<void>;
   /** Durable, or throws. */

@@ -1,4 +1,4 @@
-import type { BlockDevice } from '../device/types.js';
+import type { BlockDevice, DeviceCapabilities } from '../device/types.js';
 import { windowDevice } from '../device/window.js';
 
 /**
@@ -11,7 +11,8 @@ export function extentDevice(file: BlockDevice, sizeBytes: number): BlockDevice 
   let window = windowDevice(file, 0, sizeBytes, file.label);
   return {
     label: file.label,
-    capabilities: file.capabilities,
+    // Nothing is shifted while the file has a tail that is not of the disk.
+    capabilities: withoutShifts(file.capabilities),
     get sizeBytes() {
       return window.sizeBytes;
     },
@@ -29,4 +30,8 @@ export function extentDevice(file: BlockDevice, sizeBytes: number): BlockDevice 
     flush: () => file.flush(),
     close: () => file.close(),
   };
+}
+
+function withoutShifts({ shiftBlockBytes: _, ...rest }: DeviceCapabilities): DeviceCapabilities {
+  return rest;
 }

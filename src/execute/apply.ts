@@ -3,7 +3,8 @@ import { MIB } from '../core/units.js';
 import type { Overlay } from '../device/overlay.js';
 import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
-import type { FileOperation, Operation, Phase } from '../program/types.js';
+import { vacatedBy } from '../program/shift.js';
+import type { FileOperation, Operation, Phase, ShiftOperation } from '../program/types.js';
 import type { Counters } from './types.js';
 
 /** Accesses under way at once: enough to keep a disk busy, few enough to stay sequential. */
@@ -118,17 +119,17 @@ export async function copyAll(
   }
 }
 
-/** Everything of a phase but its copies. */
+/** Everything of a phase but its copies, and but a shift. */
 export async function applyOthers(device: BlockDevice, store: Store, phase: Phase): Promise<void> {
   for (const operation of phase.operations) {
-    if (operation.op !== 'copy') await applyOne(device, store, operation);
+    if (operation.op !== 'copy' && operation.op !== 'shift') await applyOne(device, store, operation);
   }
 }
 
 async function applyOne(
   device: BlockDevice,
   store: Store,
-  operation: Exclude<Operation, { op: 'copy' }>,
+  operation: Exclude<Operation, { op: 'copy' | 'shift' }>,
 ): Promise<void> {
   switch (operation.op) {
     case 'write':
@@ -196,5 +197,12 @@ export async function rehearsePhase(overlay: Overlay, phase: Phase): Promise<voi
     else if (operation.op === 'discard' || operation.op === 'fill')
       await overlay.discard(operation.at, operation.length);
     else if (operation.op === 'resize') await overlay.resize(operation.to);
+    else if (operation.op === 'shift') await rehearseShift(overlay, operation);
   }
+}
+
+async function rehearseShift(overlay: Overlay, shift: ShiftOperation): Promise<void> {
+  await overlay.copyTogether([shift]);
+  const { at, length } = vacatedBy(shift);
+  await overlay.discard(at, length);
 }

@@ -10,17 +10,19 @@ import { elsewhere, isLeftover, type Place, parsePointer, placeOf, pointerBytes 
 import { decodePhase, decodeRecord, encodePhase, encodeRecord, type PathMap } from './record.js';
 import { MAX_RECORD_BYTES, RecordReader } from './record-reader.js';
 import { SAFETY_COPY } from './safety-copy.js';
+import { ShiftFile } from './shift-file.js';
 import { CHECKPOINT_FILE_BYTES, CheckpointFile, SpillFile, spillFileBytes } from './slots.js';
 import type { RunHeader, RunTotals } from './types.js';
 
 const PROGRAM = 'program';
 const CHECKPOINT = 'checkpoint';
 const SPILL = 'spill';
+const SHIFT = 'shift';
 const HEADER = RUN_HEADER_NAME;
 const NOTE = 'READ-ME-FIRST.txt';
 const DONE = 'done';
 /** In the order in which they go: without its header a folder is no run, and the rest is litter. */
-const FILES = [HEADER, SPILL, CHECKPOINT, PROGRAM, NOTE, DONE] as const;
+const FILES = [HEADER, SPILL, CHECKPOINT, SHIFT, PROGRAM, NOTE, DONE] as const;
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const WRITE_BYTES = 256 * 1024;
 
@@ -39,6 +41,7 @@ export class Journal {
     readonly header: RunHeader,
     readonly checkpoints: CheckpointFile,
     readonly spill: SpillFile,
+    readonly shift: ShiftFile,
     private readonly program: StoreFile,
   ) {
     this.paths = pathMap(store, store.folderOf(diskPath));
@@ -80,6 +83,7 @@ export class Journal {
       header,
       new CheckpointFile(checkpoints),
       new SpillFile(spill, spillBytes),
+      new ShiftFile(keeper, keeper.join(folder, SHIFT)),
       program,
     );
   }

@@ -50,7 +50,8 @@ export function encodePhase(phase: Phase, paths: PathMap): unknown {
 function compact(operation: Operation, paths: PathMap): Compact {
   switch (operation.op) {
     case 'copy':
-      return ['copy', operation.from, operation.to, operation.length];
+    case 'shift':
+      return [operation.op, operation.from, operation.to, operation.length];
     case 'write':
       return ['write', operation.at, base64(operation.bytes)];
     case 'discard':
@@ -95,7 +96,8 @@ function expand(value: unknown, paths: PathMap): Operation {
   };
   switch (value[0]) {
     case 'copy':
-      return { op: 'copy', from: count(1), to: count(2), length: count(3) };
+    case 'shift':
+      return { op: value[0], from: count(1), to: count(2), length: count(3) };
     case 'write':
       return { op: 'write', at: count(1), bytes: unbase64(text(2)) };
     case 'discard':

@@ -3,9 +3,10 @@ import { MIB } from '../core/units.js';
 import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
 import { checkLaws, readsWhatItWrites } from '../program/laws.js';
-import type { Stage } from '../program/types.js';
+import type { Phase, ShiftOperation, Stage } from '../program/types.js';
 import { applyOthers, copyAll, countPhase, gather, scatter } from './apply.js';
 import type { Journal, Positioned } from './journal.js';
+import { carryOutShift } from './shift.js';
 import type { SpillRecord } from './slots.js';
 import type { Checkpoint, Counters } from './types.js';
 
@@ -72,9 +73,11 @@ export class Runner {
     while (step !== undefined && !isLater(step.phase.stage, stage)) {
       this.stopWhenAsked();
       checkLaws(step.phase);
-      if (!isLater('change', step.phase.stage) && !checkpoint.started) {
-        const position = { phase: step.index, offset: step.offset };
-        checkpoint = await this.write({ ...checkpoint, ...position, started: true });
+      const isFirst = !isLater('change', step.phase.stage) && !checkpoint.started;
+      if (isFirst || holdsShift(step.phase)) {
+        // A saved phase before a shift must not be replayed any more: its targets may have moved.
+        const position = { phase: step.index, offset: step.offset, started: isFirst || checkpoint.started };
+        checkpoint = await this.write({ ...checkpoint, ...counters, ...position });
       }
       const following = await nextOf(steps);
       if (step.phase.spill === true && !saved.has(step.index)) await this.save(step, counters);
@@ -143,8 +146,19 @@ export class Runner {
   private async runPhase({ index, phase }: Positioned): Promise<void> {
     if (phase.spill === true) await scatter(this.device, phase, this.bufferOf(index));
     else await copyAll(this.device, phase, this.buffers);
+    const [shift] = phase.operations;
+    if (shift?.op === 'shift') await this.shift(index, shift);
     await applyOthers(this.device, this.store, phase);
     await this.device.flush();
+  }
+
+  private shift(phase: number, shift: ShiftOperation): Promise<void> {
+    const { journal, device, buffers } = this;
+    return carryOutShift(
+      { device, records: journal.shift, buffers, beforeWindow: () => this.stopWhenAsked() },
+      phase,
+      shift,
+    );
   }
 
   /** Behind the last checkpoint, or at the saved phases that are newer; their bytes go into their buffers. */
@@ -213,6 +227,8 @@ async function nextOf(steps: AsyncGenerator<Positioned>): Promise<Positioned | u
   const next = await steps.next();
   return next.done === true ? undefined : next.value;
 }
+
+const holdsShift = ({ operations }: Phase): boolean => operations[0]?.op === 'shift';
 
 const ORDER: Readonly<Record<Stage, number>> = { prepare: 0, gather: 1, change: 2, finish: 3 };
 const isLater = (stage: Stage, than: Stage): boolean => ORDER[stage] > ORDER[than];

@@ -51,6 +51,7 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
     gpt: tables.gpt,
     geometry: geometryOf(source, tables),
     storeCopies: device.capabilities.rangeCopy,
+    shiftBlockBytes: device.capabilities.shiftBlockBytes ?? null,
     usable: usableSectors(device, tables, gapEnd),
     partitions,
     identity: {
@@ -79,6 +80,7 @@ export function factsWithoutContent(source: DiskSource): DiskFacts {
     gpt: null,
     geometry: { heads: 255, sectorsPerTrack: 63 },
     storeCopies: false,
+    shiftBlockBytes: null,
     usable: { first: lba(1), end: lba(Math.floor(source.sizeBytes / 512)) },
     partitions: [],
     guest: null,

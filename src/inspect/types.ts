@@ -88,6 +88,8 @@ export interface DiskFacts {
   readonly changeTracking: boolean;
   /** Copies inside the disk can be left to the store, which may share blocks instead. */
   readonly storeCopies: boolean;
+  /** Ranges that are multiples of this can be shifted inside the disk without copying; null: not on this store. Bytes. */
+  readonly shiftBlockBytes: number | null;
   /** The descriptor says that VMFS keeps blocks for this disk only where something was written. */
   readonly thinOnVmfs: boolean;
   readonly state: 'ready' | 'refused' | 'damaged' | 'interrupted';

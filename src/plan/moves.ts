@@ -15,6 +15,13 @@ export const JOURNALED_WINDOW_BYTES = 8 * MIB;
 /** A direct window is not longer than this, whatever the distance: what a crash costs. */
 const DIRECT_WINDOW_BYTES = 256 * MIB;
 
+/** What is less is copied as fast, by operations that need no record. */
+const MIN_SHIFT_BYTES = 64 * MIB;
+/** Where the store refuses after all, windows are copied that are as long as the distance. */
+const MIN_SHIFT_DISTANCE_BYTES = MIB;
+/** Of a file in some thousand pieces. */
+const SHIFT_SECONDS = 0.1;
+
 /** What the time estimate assumes. A guess that is said to be one: the store decides. */
 export interface Rates {
   readonly bytesPerSecond: number;
@@ -72,14 +79,25 @@ function describe(facts: DiskFacts, { partition, toLba, sectorCount }: Pending, 
   const distance = Math.abs(toLba - partition.startLba) * facts.sectorSize;
   const copies = partition.filesystem?.move.copies ?? 'all';
   const bytesToCopy = copies === 'used' ? Math.min(size, partition.filesystem?.usedBytes ?? size) : size;
+  const direction = toLba < partition.startLba ? 'left' : 'right';
+  const place = { number: partition.number, fromLba: partition.startLba, toLba: lba(toLba), sectorCount };
+  if (direction === 'left' && isWorthAShift(facts, place, bytesToCopy)) {
+    return {
+      ...place,
+      direction,
+      mode: 'direct',
+      copies,
+      copiedBy: 'shift',
+      windowBytes: size,
+      bytesToCopy: 0,
+      estimatedSeconds: SHIFT_SECONDS,
+    };
+  }
   const mode: MoveMode = distance >= Math.min(DIRECT_DISTANCE_BYTES, size) ? 'direct' : 'journaled';
   const windowBytes = mode === 'direct' ? Math.min(distance, DIRECT_WINDOW_BYTES) : JOURNALED_WINDOW_BYTES;
   return {
-    number: partition.number,
-    fromLba: partition.startLba,
-    toLba: lba(toLba),
-    sectorCount,
-    direction: toLba < partition.startLba ? 'left' : 'right',
+    ...place,
+    direction,
     mode,
     copies,
     copiedBy: mode === 'direct' && facts.storeCopies ? 'store' : 'program',
@@ -87,6 +105,21 @@ function describe(facts: DiskFacts, { partition, toLba, sectorCount }: Pending, 
     bytesToCopy,
     estimatedSeconds: estimate(bytesToCopy, windowBytes, mode, rates),
   };
+}
+
+/**
+ * Can the store shift the partition, and is there enough to copy otherwise? Whole blocks only; and no further than its own
+ * length, because what lies between the two places would be lost.
+ */
+function isWorthAShift(
+  { shiftBlockBytes, sectorSize }: DiskFacts,
+  { fromLba, toLba, sectorCount }: Pick<PlannedMove, 'fromLba' | 'toLba' | 'sectorCount'>,
+  bytesToCopy: number,
+): boolean {
+  if (shiftBlockBytes === null || bytesToCopy < MIN_SHIFT_BYTES) return false;
+  const distance = (fromLba - toLba) * sectorSize;
+  if (distance < MIN_SHIFT_DISTANCE_BYTES || fromLba - toLba > sectorCount) return false;
+  return [fromLba, toLba, sectorCount].every((count) => (count * sectorSize) % shiftBlockBytes === 0);
 }
 
 /** A journaled window is written twice; each window waits for the disk, and for the journal. */

@@ -131,8 +131,11 @@ export interface PlannedMove {
   readonly direction: 'left' | 'right';
   readonly mode: MoveMode;
   readonly copies: 'used' | 'all';
-  /** `store`: large stretches are copied inside the store as far as it can. `program`: read and written. */
-  readonly copiedBy: 'store' | 'program';
+  /**
+   * `store`: large stretches are copied inside the store as far as it can. `shift`: nothing is copied, the store takes the range
+   * in front out of the file and puts it in behind. `program`: read and written.
+   */
+  readonly copiedBy: 'store' | 'shift' | 'program';
   /** Bytes a window holds at most: what a crash costs. */
   readonly windowBytes: number;
   /** What is expected to be copied (holes are skipped, small gaps are copied along). */

@@ -126,6 +126,7 @@ function layoutFacts(subject: Subject): DiskFacts {
     boot: [],
     changeTracking: false,
     storeCopies: false,
+    shiftBlockBytes: null,
     thinOnVmfs: false,
     state: subject.state,
     reasons: [],

@@ -15,6 +15,7 @@ import { type MoveJob, movePhases } from './move.js';
 import { type LeftBehind, releasePhases } from './release.js';
 import { type ResizeJob, resizePhases, workOut } from './resize.js';
 import { servedPhases } from './served.js';
+import { shiftPhase, whereOf } from './shift.js';
 import { tablePhases } from './tables.js';
 import type { Operation, Phase } from './types.js';
 import { zeroPhases } from './zero.js';
@@ -152,21 +153,17 @@ async function* moveOne(
   found: RecognisedVolume | null,
 ): AsyncGenerator<Phase, MoveJob> {
   const { sectorSize } = input.facts;
-  const from = move.fromLba * sectorSize;
-  const length = move.sectorCount * sectorSize;
+  const where = whereOf(move, sectorSize);
+  if (move.copiedBy === 'shift') {
+    yield shiftPhase(where);
+    // Nothing of it is left at the old place, and what the volume has free has moved along.
+    return { ...where, used: null, journaled: false, windowBytes: move.windowBytes };
+  }
   const used = move.copies === 'used' ? await found?.format.usedMap?.(volume) : null;
   if (used === undefined) {
     throw internalError('no-used-map', `partition ${move.number} has no map of its used ranges`);
   }
-  const job = {
-    why: `move partition ${move.number}`,
-    from,
-    to: move.toLba * sectorSize,
-    length,
-    used,
-    journaled: move.mode === 'journaled',
-    windowBytes: move.windowBytes,
-  };
+  const job = { ...where, used, journaled: move.mode === 'journaled', windowBytes: move.windowBytes };
   yield* movePhases(now, job);
   return job;
 }

@@ -1,5 +1,6 @@
 import { internalError } from '../core/errors.js';
 import { type ByteRange, intersects, rangeEnd } from '../core/range.js';
+import type { Shift } from '../device/types.js';
 import type { Operation, Phase } from './types.js';
 
 /** The bytes of the disk an operation changes. */
@@ -39,6 +40,10 @@ export function checkLaws(phase: Phase): void {
   const shared = phase.spill === true ? undefined : sharedBytes(targets, sourcesOf(phase));
   if (shared !== undefined) broken(phase, 'a target is also a source', shared);
   const others = phase.operations.filter((operation) => targetOf(operation) === undefined);
+  others.forEach((operation) => {
+    if (operation.op === 'shift' && !isShift(operation))
+      broken(phase, 'no shift to the left onto itself', { at: operation.to, length: 0 });
+  });
   if (others.length > 1 || (others.length === 1 && targets.length > 0)) {
     throw internalError(
       'law',
@@ -46,6 +51,9 @@ export function checkLaws(phase: Phase): void {
     );
   }
 }
+
+/** A longer way would run over what lies between the two places. */
+const isShift = ({ from, to, length }: Shift): boolean => to < from && from - to <= length;
 
 const sourcesOf = (phase: Phase): ByteRange[] => phase.operations.map(sourceOf).filter(isRange).sort(byStart);
 const targetsOf = (phase: Phase): ByteRange[] => phase.operations.map(targetOf).filter(isRange).sort(byStart);

@@ -8,6 +8,11 @@
 export type Operation =
   /** Bytes of the disk to another place on the disk. */
   | { readonly op: 'copy'; readonly from: number; readonly to: number; readonly length: number }
+  /**
+   * A stretch to the left by less than its length, by the store where it can; what it leaves reads as zeros. The only
+   * operation that cannot be run again from its beginning: the runner keeps a record of how far it is.
+   */
+  | { readonly op: 'shift'; readonly from: number; readonly to: number; readonly length: number }
   /** A metadata patch. */
   | { readonly op: 'write'; readonly at: number; readonly bytes: Uint8Array }
   /** The content no longer matters, or is zeros: reads as zeros afterwards. */
@@ -36,6 +41,8 @@ export interface Phase {
   /** The runner saves the source bytes of all copies in the journal before it writes the first target. */
   readonly spill?: true;
 }
+
+export type ShiftOperation = Extract<Operation, { op: 'shift' }>;
 
 /** Operations on files beside the disk, as opposed to operations on the disk's bytes. */
 export type FileOperation = Extract<Operation, { op: 'text' | 'rename' | 'remove' }>;

@@ -137,16 +137,25 @@ function alignedCell(before: LayoutPartition, after: LayoutPartition, paint: Pai
 /** What a crash in the middle of a move costs, said the way an operator has to decide on it. */
 function moveText(move: PlannedMove, sectorSize: number): string {
   const distance = Math.abs(move.toLba - move.fromLba);
-  const copied = move.copies === 'used' ? 'used ranges only' : 'all of it';
-  const safety =
-    move.mode === 'direct'
-      ? `direct: restartable without a journal copy${move.copiedBy === 'store' ? ', copied inside the store where it can' : ''}`
-      : `journaled: each window is saved to the journal first, ${formatSize(move.windowBytes)}`;
   return (
     `partition ${move.number} moves ${move.direction} by ${formatCount(distance)} ${distance === 1 ? 'sector' : 'sectors'} ` +
     `(${formatSize(distance * sectorSize)}), LBA ${move.fromLba} to ${move.toLba}; ` +
-    `copies ${formatSize(move.bytesToCopy)} (${copied}), about ${formatDuration(move.estimatedSeconds)}; ${safety}`
+    `${copiesText(move)}, about ${formatDuration(move.estimatedSeconds)}; ${safetyText(move)}`
   );
+}
+
+function copiesText({ copiedBy, copies, bytesToCopy }: PlannedMove): string {
+  if (copiedBy === 'shift') return 'copies nothing';
+  return `copies ${formatSize(bytesToCopy)} (${copies === 'used' ? 'used ranges only' : 'all of it'})`;
+}
+
+function safetyText({ mode, copiedBy, windowBytes }: PlannedMove): string {
+  if (copiedBy === 'shift')
+    return 'shifted inside the file by its file system: the map of the file is saved to the journal first';
+  if (mode === 'journaled')
+    return `journaled: each window is saved to the journal first, ${formatSize(windowBytes)}`;
+  const how = copiedBy === 'store' ? ', copied inside the store where it can' : '';
+  return `direct: restartable without a journal copy${how}`;
 }
 
 function diskSizeText(plan: Plan): string {

@@ -60,7 +60,10 @@ function expected(disk: MemoryDevice, program: readonly Phase[]): Uint8Array {
       if (each.op === 'copy') image.set(before.subarray(each.from, each.from + each.length), each.to);
       else if (each.op === 'write') image.set(each.bytes, each.at);
       else if (each.op === 'discard') image.fill(0, each.at, each.at + each.length);
-      else if (each.op === 'resize') {
+      else if (each.op === 'shift') {
+        image.set(before.subarray(each.from, each.from + each.length), each.to);
+        image.fill(0, each.to + each.length, each.from + each.length);
+      } else if (each.op === 'resize') {
         const resized = new Uint8Array(each.to);
         resized.set(image.subarray(0, each.to));
         image = resized;

@@ -53,13 +53,30 @@ const spillPhase: fc.Arbitrary<Phase> = fc
     return { stage: 'change', why: 'spill', operations, spill: true };
   });
 
+/** To the left by less than its length, from a store that cannot do it: it is copied in windows. */
+const shiftPhase: fc.Arbitrary<Phase> = fc
+  .record({
+    to: fc.integer({ min: 0, max: 4_000 }),
+    distance: fc.integer({ min: 700, max: 4_000 }),
+    extra: fc.integer({ min: 0, max: 12_000 }),
+  })
+  .map(({ to, distance, extra }) => {
+    const operation = { op: 'shift', from: to + distance, to, length: distance + extra } as const;
+    return { stage: 'change', why: 'shift', operations: [operation] };
+  });
+
 const resizePhase: fc.Arbitrary<Phase> = fc
   .integer({ min: DISK_BYTES, max: DISK_BYTES + 5_000 })
   .map((to) => ({ stage: 'change', why: 'resize', operations: [{ op: 'resize', to }] }));
 
 /** Any program that keeps the laws. */
 export const anyProgram: fc.Arbitrary<Phase[]> = fc.array(
-  fc.oneof({ weight: 4, arbitrary: directPhase }, { weight: 4, arbitrary: spillPhase }, resizePhase),
+  fc.oneof(
+    { weight: 4, arbitrary: directPhase },
+    { weight: 4, arbitrary: spillPhase },
+    shiftPhase,
+    resizePhase,
+  ),
   { minLength: 1, maxLength: 6 },
 );
 

@@ -27,6 +27,7 @@ const path = fc
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   fc.record({ op: fc.constant('copy' as const), from: count, to: count, length: count }),
+  fc.record({ op: fc.constant('shift' as const), from: count, to: count, length: count }),
   fc.record({ op: fc.constant('write' as const), at: count, bytes }),
   fc.record({ op: fc.constant('discard' as const), at: count, length: count }),
   fc.record({ op: fc.constant('resize' as const), to: count }),

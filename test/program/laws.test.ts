@@ -11,6 +11,7 @@ const write = (at: number, length: number): Operation => ({
   bytes: new Uint8Array(length),
 });
 const discard = (at: number, length: number): Operation => ({ op: 'discard', at, length });
+const shift = (from: number, to: number, length: number): Operation => ({ op: 'shift', from, to, length });
 const resize: Operation = { op: 'resize', to: 4096 };
 const remove: Operation = { op: 'remove', file: '/disk-ctk.vmdk' };
 
@@ -38,6 +39,8 @@ describe('the laws of a phase', () => {
     ['a copy of nothing onto itself', [copy(5, 5, 0)]],
     ['a resize alone', [resize]],
     ['a file operation alone', [remove]],
+    ['a shift by less than its length', [shift(30, 10, 40)]],
+    ['a shift by its length', [shift(50, 10, 40)]],
   ])('are kept by %s', (_, operations) => {
     expect(keeps(operations)).toBe(true);
   });
@@ -56,6 +59,9 @@ describe('the laws of a phase', () => {
   it.each<[string, Operation[]]>([
     ['two targets that share a byte', [write(0, 10), copy(40, 9, 10)]],
     ['a target inside another', [discard(0, 100), write(50, 1)]],
+    ['a shift to the right', [shift(10, 30, 40)]],
+    ['a shift over what lies between', [shift(60, 10, 40)]],
+    ['a shift beside a write', [shift(30, 10, 40), write(200, 1)]],
     ['a resize beside a write', [resize, write(0, 1)]],
     ['two changes of files', [remove, remove]],
     ['a resize beside a change of a file', [resize, remove]],

@@ -5,11 +5,12 @@ import { GIB, MIB } from '../../core/units.js';
 import { checkCopy, checkRange, checkSize } from '../../device/bounds.js';
 import type { StoreFile } from '../../device/store.js';
 import { copyBytes, copyInside, zeroInPlace } from '../../device/transfer.js';
-import type { DeviceCapabilities } from '../../device/types.js';
+import type { DeviceCapabilities, Shifter } from '../../device/types.js';
 import { attempt, storeError } from './errors.js';
 import { lockFile } from './lock.js';
 import { isErrno, type NativeCalls } from './native.js';
 import { refuseOtherUsers } from './open-elsewhere.js';
+import { fileShifter } from './shift-file.js';
 
 /** Bytes of one system call: Linux cuts longer ones (0x7ffff000), and a signal is noticed between two. */
 const CALL_BYTES = GIB;
@@ -26,6 +27,8 @@ export interface LocalFileOptions {
   /** False for block devices. */
   readonly resizable: boolean;
   readonly native: NativeCalls | undefined;
+  /** Of a file whose ranges can be shifted. */
+  readonly shiftBlockBytes?: number | undefined;
 }
 
 /** An open file of the local file system. Owns the handle. */
@@ -59,7 +62,17 @@ export class LocalFile implements StoreFile {
       resizable: this.options.writable && this.options.resizable,
       dataRanges: this.options.native !== undefined,
       rangeCopy: this.canCopy,
+      ...(this.options.shiftBlockBytes === undefined
+        ? {}
+        : { shiftBlockBytes: this.options.shiftBlockBytes }),
     };
+  }
+
+  get shifter(): Shifter | undefined {
+    const { native, path, writable, shiftBlockBytes } = this.options;
+    if (native === undefined || !writable || shiftBlockBytes === undefined) return undefined;
+    const discard = (offset: number, length: number) => this.discard(offset, length);
+    return fileShifter({ path, handle: this.handle, native, discard });
   }
 
   async readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {

@@ -1,6 +1,7 @@
 import { arch, env, platform } from 'node:process';
 import { getSystemErrorName } from 'node:util';
 import { KIB } from '../../core/units.js';
+import { fileCalls, type NativeExtent } from './native-ioctl.js';
 
 /**
  * Calls of the C library that Node does not offer. They throw what node:fs throws: an Error with a `code`
@@ -23,6 +24,16 @@ export interface NativeCalls {
   nextData(fd: number, offset: number): number | undefined;
   /** Start of the first hole at or behind the offset; the end of the file counts as one. */
   nextHole(fd: number, offset: number): number;
+  /** Takes the range out of the file: what is behind it moves up, and the file is shorter by it. */
+  collapseRange(fd: number, offset: number, length: number): void;
+  /** Puts a hole in: what is behind the offset moves back, and the file is longer by it. */
+  insertRange(fd: number, offset: number, length: number): void;
+  /** Where the blocks of the file are, sorted, after its pages were written; at most `most` of them. */
+  extents(fd: number, most: number): NativeExtent[];
+  /** FS_IOC_GETFLAGS: bits of the inode. */
+  inodeFlags(fd: number): number;
+  /** XFS_IOC_FSGEOMETRY: can files of this XFS share blocks? */
+  sharesBlocksOnXfs(fd: number): boolean;
   /**
    * Exclusive locks on the open file, both kinds at once: an open file description lock over the whole file,
    * which collides with those of a running qemu, and flock(2), which the fallback without this module takes.
@@ -34,6 +45,8 @@ export interface NativeCalls {
 /** Values of the Linux ABI, the same on the 64-bit machines of SUPPORTED_ARCHITECTURES. */
 const FALLOC_FL_KEEP_SIZE = 0x01;
 const FALLOC_FL_PUNCH_HOLE = 0x02;
+const FALLOC_FL_COLLAPSE_RANGE = 0x08;
+const FALLOC_FL_INSERT_RANGE = 0x20;
 const SEEK_DATA = 3;
 const SEEK_HOLE = 4;
 const LOCK_EX = 2;
@@ -113,6 +126,15 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
       const range = new BigInt64Array([BigInt(source), 0n, BigInt(length), 0n]);
       checked('ioctl FICLONERANGE', () => ioctl(target, FICLONERANGE, range));
     },
+    collapseRange: (fd, offset, length) => {
+      checked('fallocate', () => fallocate(fd, FALLOC_FL_COLLAPSE_RANGE, offset, length));
+    },
+    insertRange: (fd, offset, length) => {
+      checked('fallocate', () => fallocate(fd, FALLOC_FL_INSERT_RANGE, offset, length));
+    },
+    ...fileCalls((name, request, fd, argument) =>
+      checked(`ioctl ${name}`, () => ioctl(fd, request, argument)),
+    ),
     nextData: (fd, offset) => {
       try {
         return checked('lseek', () => lseek(fd, offset, SEEK_DATA));

@@ -1,0 +1,129 @@
+import type { FileHandle } from 'node:fs/promises';
+import { statfs } from 'node:fs/promises';
+import { internalError } from '../../core/errors.js';
+import type { Shift, Shifter, ShiftMap } from '../../device/types.js';
+import { attempt, storeError } from './errors.js';
+import { isErrno, type NativeCalls } from './native.js';
+import type { NativeExtent } from './native-ioctl.js';
+import { nextShiftStep, type ShiftStep } from './shift-steps.js';
+
+/** statfs(2). Only these two are known to shift extents one after the other, which `nextShiftStep` relies on. */
+const EXT_MAGIC = 0xef53;
+const XFS_MAGIC = 0x58465342;
+/** linux/fs.h and ext4.h: the blocks of the file are in extents; its data does not pass through the journal, nor is it in the inode. */
+const EXTENTS_FL = 0x0008_0000;
+const UNFIT_FL = 0x0000_4000 | 0x1000_0000;
+/** linux/fiemap.h: unknown place, delayed, encoded, encrypted, not aligned, inline, tail, shared. */
+const UNFIT_EXTENT = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x2000;
+/** Above it copying is better than a map of many megabytes. */
+const MAX_EXTENTS = 65_536;
+/** How kernels say that they cannot do it with this file. */
+const CANNOT_SHIFT = ['EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPERM', 'ETXTBSY'] as const;
+/** Undo, collapse, size, insert, and a look at the end; more is a circle. */
+const MAX_STEPS = 8;
+
+/**
+ * Multiple of which ranges of the file can be shifted; undefined where they cannot. On XFS with shared blocks they are not: a
+ * copy that shares them is as fast there, and can be repeated.
+ */
+export async function shiftBlockOf(
+  handle: FileHandle,
+  path: string,
+  native: NativeCalls | undefined,
+): Promise<number | undefined> {
+  if (native === undefined) return undefined;
+  try {
+    const { type, bsize } = await statfs(path);
+    const isFit =
+      type === EXT_MAGIC
+        ? isInExtents(native, handle.fd)
+        : type === XFS_MAGIC && !native.sharesBlocksOnXfs(handle.fd);
+    return isFit ? bsize : undefined;
+  } catch {
+    // A question that is not understood: nothing is lost but speed.
+    return undefined;
+  }
+}
+
+function isInExtents(native: NativeCalls, fd: number): boolean {
+  const flags = native.inodeFlags(fd);
+  return (flags & EXTENTS_FL) !== 0 && (flags & UNFIT_FL) === 0;
+}
+
+/** What a shifter needs of the file. */
+export interface ShiftSubject {
+  readonly path: string;
+  readonly handle: FileHandle;
+  readonly native: NativeCalls;
+  /** Gives the range back to the file system. */
+  readonly discard: (offset: number, length: number) => Promise<void>;
+}
+
+/** The shifter of an open file on ext4 or XFS. */
+export function fileShifter(file: ShiftSubject): Shifter {
+  return {
+    prepare: async (shift) => {
+      checkShift(shift);
+      await file.discard(shift.to, shift.from - shift.to);
+      const map = await mapOf(file);
+      return isFollowable(map, shift) ? asShiftMap(map) : undefined;
+    },
+    carryOut: (shift, map) => carryOut(file, shift, map),
+  };
+}
+
+interface FileMap {
+  readonly sizeBytes: number;
+  readonly extents: readonly NativeExtent[];
+}
+
+/** Durable first: a map of what is in memory only would not be found again. */
+async function mapOf({ path, handle, native }: ShiftSubject): Promise<FileMap> {
+  return attempt('map the blocks of', path, async () => {
+    await handle.sync();
+    const extents = native.extents(handle.fd, MAX_EXTENTS + 1);
+    return { sizeBytes: (await handle.stat()).size, extents };
+  });
+}
+
+const asShiftMap = ({ sizeBytes, extents }: FileMap): ShiftMap => ({
+  sizeBytes,
+  extents: extents.map(({ at, medium, length }) => [at, medium, length] as const),
+});
+
+/** Every block has a place of its own, none lies behind the end of the file, and none where the stretch goes first. */
+function isFollowable({ sizeBytes, extents }: FileMap, { from, to }: Shift): boolean {
+  return (
+    extents.length <= MAX_EXTENTS &&
+    extents.every(({ at, length, flags }) => {
+      const isIn = at < sizeBytes && (at + length <= to || at >= from);
+      return isIn && (flags & UNFIT_EXTENT) === 0;
+    })
+  );
+}
+
+async function carryOut(file: ShiftSubject, shift: Shift, map: ShiftMap): Promise<boolean> {
+  checkShift(shift);
+  for (let count = 0; count < MAX_STEPS; count++) {
+    const { step, isUntouched } = nextShiftStep(map, asShiftMap(await mapOf(file)), shift);
+    if (step.do === 'nothing') return true;
+    try {
+      await take(file, step);
+    } catch (error) {
+      if (isUntouched && isErrno(error, ...CANNOT_SHIFT)) return false;
+      throw storeError(error, `${step.do} a range of`, file.path);
+    }
+  }
+  throw internalError('shift', `shifting a range of ${file.path} does not come to an end`);
+}
+
+async function take({ handle, native }: ShiftSubject, step: ShiftStep): Promise<void> {
+  if (step.do === 'collapse') native.collapseRange(handle.fd, step.at, step.length);
+  if (step.do === 'insert') native.insertRange(handle.fd, step.at, step.length);
+  if (step.do === 'resize') await handle.truncate(step.to);
+}
+
+function checkShift({ from, to, length }: Shift): void {
+  if (to < from && from - to <= length) return;
+  throw internalError('shift', `a shift of ${length} bytes from ${from} to ${to}`);
+}

@@ -1,0 +1,50 @@
+import { z } from 'zod';
+import { damaged } from '../core/errors.js';
+import { MIB } from '../core/units.js';
+import type { Store } from '../device/store.js';
+import type { ShiftMap } from '../device/types.js';
+import { decodeRecord, encodeRecord } from './record.js';
+
+/** How far a shift is. */
+export interface ShiftRecord {
+  /** Index of its phase. */
+  readonly phase: number;
+  /** Where the blocks of the file were before; null where the stretch is copied window by window instead. */
+  readonly map: ShiftMap | null;
+  /** Bytes of the stretch that are at their new place, durably; counts only without a map. */
+  readonly copiedBytes: number;
+}
+
+/** As many extents as a map may have, with the longest numbers. */
+const MAX_RECORD_BYTES = 8 * MIB;
+
+const count = z.number().int().nonnegative();
+const shiftRecord = z.object({
+  phase: count,
+  map: z.object({ sizeBytes: count, extents: z.array(z.tuple([count, count, count])) }).nullable(),
+  copiedBytes: count,
+});
+
+/** The record of the shift that ran last: one file, replaced as a whole. */
+export class ShiftFile {
+  constructor(
+    private readonly store: Store,
+    private readonly path: string,
+  ) {}
+
+  /** The record of a phase; undefined when it has not begun. Damaged (journal) when it does not hold. */
+  async read(phase: number): Promise<ShiftRecord | undefined> {
+    if ((await this.store.stat(this.path)) === undefined) return undefined;
+    const bytes = await this.store.readFile(this.path, MAX_RECORD_BYTES);
+    const parsed = shiftRecord.safeParse(decodeRecord(bytes.subarray(0, -1)));
+    if (!parsed.success) {
+      throw damaged('journal', 'the record of a shift in the run journal is damaged', { path: this.path });
+    }
+    return parsed.data.phase === phase ? parsed.data : undefined;
+  }
+
+  /** Durable when it returns. */
+  write(record: ShiftRecord): Promise<void> {
+    return this.store.replaceFile(this.path, encodeRecord(record));
+  }
+}

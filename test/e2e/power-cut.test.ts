@@ -1,0 +1,152 @@
+import { spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { loadNative } from '../../src/backends/local/native.js';
+import { nextShiftStep } from '../../src/backends/local/shift-steps.js';
+import { decodeRecord } from '../../src/execute/record.js';
+import type { ShiftRecord } from '../../src/execute/shift-file.js';
+import { runCli, startCli } from '../support/cli.js';
+import { rootJudge, run } from '../support/judges.js';
+import { MKFS } from '../support/loop-store.js';
+import { hashPieces } from '../support/mounts.js';
+import { seededRandom } from '../support/random.js';
+import { Workbench } from '../support/workbench.js';
+
+/** Power cuts on each file system; scripts/campaign.sh asks for more. */
+const CUTS = Number(process.env.VMRECLAIM_CUTS ?? 2);
+const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
+/** Within this time behind the record of the shift both calls are over. */
+const CALLS_SECONDS = 0.04;
+const CUTTER = new URL('../support/power-cut.py', import.meta.url).pathname;
+
+const BLOCK = 4096;
+const SECTOR = 512;
+/** Pieces of the file in the part that is shifted, and behind it. */
+const PIECES = 16_000;
+const FROM = 656 * BLOCK;
+const TO = 256 * BLOCK;
+const LENGTH = 2 * PIECES * BLOCK;
+const TAIL = LENGTH / 2;
+const DISK = FROM + LENGTH + TAIL + 256 * BLOCK;
+
+const bench = new Workbench();
+const random = seededRandom(SEED);
+afterAll(() => bench.remove());
+
+/** A disk in pieces: every other block holds its own number, and those between are holes. */
+function makeDisk(path: string): void {
+  run('truncate', ['-s', String(DISK), path]);
+  const entry = (start: number, size: number) => `start=${start / SECTOR}, size=${size / SECTOR}, type=da`;
+  const input = `label: dos\n${entry(FROM, LENGTH)}\n${entry(FROM + LENGTH, TAIL)}\n`;
+  run('sfdisk', ['-q', path], { input });
+  const fd = openSync(path, 'r+');
+  const block = Buffer.alloc(BLOCK);
+  for (let at = FROM; at < FROM + LENGTH + TAIL; at += 2 * BLOCK) {
+    block.fill(at.toString(16).padStart(16, '0'));
+    writeSync(fd, block, 0, BLOCK, at);
+  }
+  fsyncSync(fd);
+  closeSync(fd);
+}
+
+const mount = (image: string, point: string) => run('mount', ['-o', 'loop', image, point]);
+
+/** Runs the command on the mounted store until the power is cut; the process goes down with it. */
+async function moveUntilCut(point: string, disk: string): Promise<void> {
+  const sign = join(`${disk}.vmreclaim`, 'shift');
+  const cutter = spawn('python3', [CUTTER, point, sign, String(CALLS_SECONDS * random())]);
+  const said = new Promise<string>((resolve) => {
+    let text = '';
+    cutter.stdout.on('data', (chunk) => {
+      text += chunk;
+    });
+    cutter.once('close', () => resolve(text));
+  });
+  await new Promise((resolve) => cutter.stdout.once('data', resolve));
+  const { child, ended } = startCli('move-extents', disk, '--to', `1=${TO / SECTOR}`, '-y');
+  expect(await said).toContain('cut');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+/** True when the run was in flight behind the cut. */
+async function goOn(disk: string): Promise<boolean> {
+  const isInFlight = existsSync(join(`${disk}.vmreclaim`, 'run.json'));
+  const { code, stdout, stderr } = await runCli(isInFlight ? 'resume' : 'scan', disk);
+  expect(code, stdout + stderr).toBe(0);
+  return isInFlight;
+}
+
+/** In which state the cut has left the file, by the map in the journal. */
+async function stateOf(disk: string): Promise<string> {
+  const native = await loadNative();
+  const path = join(`${disk}.vmreclaim`, 'shift');
+  if (native === undefined || !existsSync(path)) return 'not begun';
+  const record = decodeRecord(readFileSync(path).subarray(0, -1)) as ShiftRecord;
+  if (record.map === null) throw new Error('the file system has refused');
+  const fd = openSync(disk, 'r');
+  const found = native.extents(fd, 10 * PIECES);
+  closeSync(fd);
+  const extents = found.map(({ at, medium, length }) => [at, medium, length] as const);
+  const now = { sizeBytes: statSync(disk).size, extents };
+  const { step, isUntouched } = nextShiftStep(record.map, now, { from: FROM, to: TO, length: LENGTH });
+  return isUntouched ? 'untouched' : step.do === 'nothing' ? 'done' : `half done, next ${step.do}`;
+}
+
+const STORES = [
+  { name: 'ext4', mkfs: [...MKFS.ext4, '-J', 'size=4'] },
+  { name: 'XFS without reflink', mkfs: ['mkfs.xfs', '-q', '-m', 'reflink=0'] },
+];
+
+describe.skipIf(!rootJudge('mkfs.xfs', 'mke2fs', 'python3', 'sfdisk'))('the power is cut in a shift', () => {
+  it.each(STORES)(
+    'on $name: resumed, every block is where it belongs',
+    async ({ name, mkfs }) => {
+      const folder = bench.newFolder();
+      const [image, point] = [join(folder, 'store.img'), join(folder, 'store')];
+      const disk = join(point, 'disk.img');
+      run('mkdir', [point]);
+      run('truncate', ['-s', '1G', `${image}.new`]);
+      run(mkfs[0] ?? '', [...mkfs.slice(1), `${image}.new`]);
+      mount(`${image}.new`, point);
+      makeDisk(disk);
+      const part = (at: number, length: number) => hashPieces(disk, { at, length });
+      const [first, second] = [part(FROM, LENGTH), part(FROM + LENGTH, TAIL)];
+      run('umount', [point]);
+      const states: string[] = [];
+      let inFlight = 0;
+      for (let count = 0; count < CUTS; count++) {
+        run('cp', ['--sparse=always', `${image}.new`, image]);
+        mount(image, point);
+        try {
+          await moveUntilCut(point, disk);
+          run('umount', [point]);
+          mount(image, point);
+          states.push(await stateOf(disk));
+          if (await goOn(disk)) inFlight++;
+          expect(part(TO, LENGTH)).toEqual(first);
+          expect(part(FROM + LENGTH, TAIL)).toEqual(second);
+        } finally {
+          run('umount', [point]);
+        }
+      }
+      const tally = [...new Set(states)].map(
+        (state) => `${states.filter((each) => each === state).length} ${state}`,
+      );
+      console.log(`${name}: ${CUTS} power cuts (${tally.join(', ')}), VMRECLAIM_SEED=${SEED}`);
+      expect(inFlight).toBeGreaterThan(0);
+      for (const path of [image, `${image}.new`]) rmSync(path);
+    },
+    60_000 + CUTS * 20_000,
+  );
+});

@@ -183,7 +183,9 @@ async function copyPiece(source: Piece, sourceAt: number, target: Piece): Promis
 /** A span can do what all its parts can. */
 function commonCapabilities(parts: readonly BlockDevice[], resize: boolean): DeviceCapabilities {
   const all = (name: keyof DeviceCapabilities): boolean => parts.every((part) => part.capabilities[name]);
+  const windows = parts.flatMap(({ capabilities }) => capabilities.windowBytes ?? []);
   return {
+    ...(windows.length > 0 ? { windowBytes: Math.min(...windows) } : {}),
     writable: all('writable'),
     durableFlush: all('durableFlush'),
     discard: all('discard'),

@@ -14,6 +14,8 @@ export interface DeviceCapabilities {
   readonly rangeCopy: boolean;
   /** Bytes from which on a copyRange is better than reading and writing; absent: it is for large copies. */
   readonly smallestCopy?: number;
+  /** Journaled moves should not use longer windows: what is on its way needs memory too. Absent: as the planner likes. */
+  readonly windowBytes?: number;
   /** `shifter` can be used for ranges that are multiples of this; absent: it cannot. Bytes. */
   readonly shiftBlockBytes?: number;
 }

@@ -88,6 +88,8 @@ export interface DiskFacts {
   readonly changeTracking: boolean;
   /** Copies inside the disk can be left to the store, which may share blocks instead. */
   readonly storeCopies: boolean;
+  /** Longest window of a journaled move; null: as the planner likes. Bytes. */
+  readonly windowBytes: number | null;
   /** Ranges that are multiples of this can be shifted inside the disk without copying; null: not on this store. Bytes. */
   readonly shiftBlockBytes: number | null;
   /** The descriptor says that VMFS keeps blocks for this disk only where something was written. */

@@ -94,7 +94,10 @@ function describe(facts: DiskFacts, { partition, toLba, sectorCount }: Pending, 
     };
   }
   const mode: MoveMode = distance >= Math.min(DIRECT_DISTANCE_BYTES, size) ? 'direct' : 'journaled';
-  const windowBytes = mode === 'direct' ? Math.min(distance, DIRECT_WINDOW_BYTES) : JOURNALED_WINDOW_BYTES;
+  const windowBytes =
+    mode === 'direct'
+      ? Math.min(distance, DIRECT_WINDOW_BYTES)
+      : (facts.windowBytes ?? JOURNALED_WINDOW_BYTES);
   return {
     ...place,
     direction,

@@ -126,6 +126,7 @@ function layoutFacts(subject: Subject): DiskFacts {
     boot: [],
     changeTracking: false,
     storeCopies: false,
+    windowBytes: null,
     shiftBlockBytes: null,
     thinOnVmfs: false,
     state: subject.state,

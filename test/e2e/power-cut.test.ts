@@ -25,14 +25,14 @@ import { Workbench } from '../support/workbench.js';
 /** Power cuts on each file system; scripts/campaign.sh asks for more. */
 const CUTS = Number(process.env.VMRECLAIM_CUTS ?? 2);
 const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
-/** Within this time behind the record of the shift both calls are over. */
-const CALLS_SECONDS = 0.04;
 const CUTTER = new URL('../support/power-cut.py', import.meta.url).pathname;
 
 const BLOCK = 4096;
 const SECTOR = 512;
 /** Pieces of the file in the part that is shifted, and behind it. */
-const PIECES = 16_000;
+const PIECES = Number(process.env.VMRECLAIM_CUT_PIECES ?? 16_000);
+/** Within this time behind the record of the shift both calls are over. */
+const CALLS_SECONDS = (0.04 * PIECES) / 16_000;
 const FROM = 656 * BLOCK;
 const TO = 256 * BLOCK;
 const LENGTH = 2 * PIECES * BLOCK;

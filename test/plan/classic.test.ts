@@ -249,6 +249,14 @@ describe('moves', () => {
   });
 });
 
+it('has the windows of a journaled move no longer than its device likes them', () => {
+  const parts: Part[] = [{ number: 1, startLba: 63, sectorCount: 100_000, filesystem: ntfs }];
+  const windowOf = (windowBytes: number | null) =>
+    makePlan(diskFacts(200_000, parts, { windowBytes }), alignRequest()).moves[0]?.windowBytes;
+  expect(windowOf(null)).toBe(8 * MIB);
+  expect(windowOf(4 * MIB)).toBe(4 * MIB);
+});
+
 describe('requests that make no sense', () => {
   const parts: Part[] = [{ number: 1, startLba: 63, sectorCount: 10_000, filesystem: ext4 }];
   const usage = (code: string) => expect.objectContaining({ family: 'usage', code });

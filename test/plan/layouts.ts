@@ -114,6 +114,7 @@ export function diskFacts(
     changeTracking: false,
     thinOnVmfs: false,
     storeCopies: false,
+    windowBytes: null,
     shiftBlockBytes: null,
     state: 'ready',
     reasons: [],

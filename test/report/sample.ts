@@ -85,6 +85,7 @@ export function disk(change: Partial<DiskFacts> = {}): DiskFacts {
     changeTracking: false,
     thinOnVmfs: false,
     storeCopies: false,
+    windowBytes: null,
     shiftBlockBytes: null,
     state: 'ready',
     reasons: [],

@@ -6,7 +6,7 @@ import { MIB } from '../../core/units.js';
 type Collect = (options: { type: 'minor' | 'major'; execution: 'sync' }) => void;
 
 /** Bytes on the wire between two collections. */
-const MINOR_BYTES = 4 * MIB;
+const MINOR_BYTES = 2 * MIB;
 const MAJOR_BYTES = 64 * MIB;
 
 let collect: Collect | undefined;

@@ -1,7 +1,7 @@
 import type { Stats } from 'ssh2';
 import { deviceError, internalError } from '../../core/errors.js';
 import type { ByteRange } from '../../core/range.js';
-import { KIB } from '../../core/units.js';
+import { KIB, MIB } from '../../core/units.js';
 import { checkCopy, checkRange, checkSize } from '../../device/bounds.js';
 import type { StoreFile } from '../../device/store.js';
 import { copyInside, zeroInPlace } from '../../device/transfer.js';
@@ -13,6 +13,9 @@ import { asVoid, type Session, SLOW_REQUEST_MS } from './session.js';
 
 /** OpenSSH takes at most 255 KiB a request (PROTOCOL, limits@openssh.com); the library splits what is too long. */
 const REQUEST_BYTES = 255 * KIB;
+
+/** Half of what a local disk gets: a window is in memory some three times while it is decrypted, held and encrypted. */
+const WINDOW_BYTES = 4 * MIB;
 
 export interface SftpFileOptions {
   /** The URL, for messages. */
@@ -61,6 +64,7 @@ export class SftpFile implements StoreFile {
       resizable: writable,
       dataRanges: inPlace?.dataRanges !== undefined,
       rangeCopy: writable && inPlace !== undefined,
+      windowBytes: WINDOW_BYTES,
       ...(inPlace === undefined ? {} : { smallestCopy: inPlace.smallestCopy }),
     };
   }

@@ -8,7 +8,7 @@ import { SegmentList } from './segment-list.js';
 import type { BlockDevice, DeviceCapabilities } from './types.js';
 
 const MEMORY_BYTES = 8 * MIB;
-/** 25 bytes each: half of the memory that any command may take. */
+/** 19 bytes each: less than half of the memory that any command may take. */
 const MAX_SEGMENTS = 2_000_000;
 
 export interface OverlayOptions {
@@ -79,7 +79,7 @@ export class Overlay implements BlockDevice {
     return this.size;
   }
 
-  /** Segments in use: what a rehearsal costs, 25 bytes each. */
+  /** Segments in use: what a rehearsal costs, 19 bytes each. */
   get segmentCount(): number {
     return this.segments.count;
   }

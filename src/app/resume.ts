@@ -4,10 +4,11 @@ import { shellQuote } from '../core/text.js';
 import type { Store } from '../device/store.js';
 import { hiddenNameOf } from '../disk/names.js';
 import { openSource } from '../disk/open.js';
-import type { DiskExtent, DiskSource } from '../disk/types.js';
+import type { DiskSource } from '../disk/types.js';
 import { dropRun, Journal } from '../execute/journal.js';
 import type { RunHeader } from '../execute/types.js';
 import { findRun, withoutRunSuffix } from './find-run.js';
+import { asTheRunKnowsIt, makeWhole, offsetOf, sizeInShift } from './known-size.js';
 import { type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import { withCopyNote } from './plan.js';
@@ -60,8 +61,11 @@ export async function resumeOnce(
   const { header, source } = await findRun(store, path, options);
   if (await isRestoring(store, { header, source })) throw restoring(source.path);
   checkSameFiles(source, header);
-  return withDisk(asTheRunKnowsIt(source, header), { writable: true }, async (disk) => {
+  const inShift = await sizeInShift(store, source.path);
+  const known = asTheRunKnowsIt(source, header, inShift);
+  return withDisk(known, { writable: true }, async (disk) => {
     const journal = await Journal.open(store, source.path);
+    await closedOnFailure(journal, () => makeWhole(journal, disk, inShift));
     const { plan, runId, fixups, warnings, facts: before } = journal.header;
     const { after, counters } = await runToEnd(journal, disk, before, services);
     return outcome({
@@ -77,6 +81,15 @@ export async function resumeOnce(
       began,
     });
   });
+}
+
+async function closedOnFailure(journal: Journal, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    await journal.close().catch(() => undefined);
+    throw error;
+  }
 }
 
 /**
@@ -100,39 +113,6 @@ function checkSameFiles(source: DiskSource, header: RunHeader): void {
       ...(found === undefined ? {} : { path: found.path }),
       hint: 'if you put a backup in its place, drop the run with: vmreclaim abandon --force',
     });
-  });
-}
-
-const offsetOf = ({ extents }: RunHeader, index: number): number =>
-  extents.slice(0, index).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-
-/**
- * The disk with the extents it has by now: each has its size of the beginning, or that of the end. A file may be longer
- * than its descriptor says, and what is behind the disk's end is no part of it. Conflict for any other size: somebody
- * else has cut the file.
- */
-function asTheRunKnowsIt(source: DiskSource, header: RunHeader): DiskSource {
-  let diskOffset = 0;
-  const extents = source.extents.map((extent, index) => {
-    const sizeBytes = knownSize(extent, header, index);
-    const known = { ...extent, sizeBytes, diskOffset };
-    diskOffset += sizeBytes;
-    return known;
-  });
-  return { ...source, extents, sizeBytes: diskOffset };
-}
-
-function knownSize({ path, sizeBytes }: DiskExtent, header: RunHeader, index: number): number {
-  const before = header.extents[index]?.sizeBytes ?? 0;
-  const room = Math.max(0, header.plan.after.sizeBytes - offsetOf(header, index));
-  const after = index === header.extents.length - 1 ? room : Math.min(before, room);
-  if (sizeBytes === after) return after;
-  if (sizeBytes >= before) return before;
-  throw conflict('extent-size', 'an extent file has another size than the run left it with', {
-    path,
-    expected: before === after ? before : `${before} or ${after}`,
-    actual: sizeBytes,
-    hint: 'somebody has cut it: put the disk back from a backup, and drop the run with: vmreclaim abandon --force',
   });
 }
 

@@ -69,7 +69,9 @@ async function verify(journal: Journal, disk: Disk, before: DiskFacts): Promise<
 export function resumable(error: unknown, path: string, hasSafetyCopy = false): VmreclaimError {
   const finish = `finish it with: vmreclaim resume ${shellQuote(path)}`;
   const back = `go back to the disk as it was with: vmreclaim abandon --restore ${shellQuote(path)}`;
-  const hint = hasSafetyCopy ? `${finish}; or ${back}` : finish;
+  const ways = hasSafetyCopy ? `${finish}; or ${back}` : finish;
+  const own = error instanceof VmreclaimError ? error.detail.hint : undefined;
+  const hint = own === undefined ? ways : `${own}; then ${ways}`;
   if (error instanceof VmreclaimError && (error.family === 'verify' || error.family === 'internal')) {
     return new VmreclaimError(error.family, error.code, error.message, { ...error.detail, hint });
   }

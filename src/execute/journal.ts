@@ -10,7 +10,7 @@ import { elsewhere, isLeftover, type Place, parsePointer, placeOf, pointerBytes 
 import { decodePhase, decodeRecord, encodePhase, encodeRecord, type PathMap } from './record.js';
 import { MAX_RECORD_BYTES, RecordReader } from './record-reader.js';
 import { SAFETY_COPY } from './safety-copy.js';
-import { ShiftFile } from './shift-file.js';
+import { ShiftFile, type ShiftRecord } from './shift-file.js';
 import { CHECKPOINT_FILE_BYTES, CheckpointFile, SpillFile, spillFileBytes } from './slots.js';
 import type { RunHeader, RunTotals } from './types.js';
 
@@ -99,6 +99,12 @@ export class Journal {
         throw damaged('journal', 'the program in the run journal is damaged', { offset });
       yield { index, offset, nextOffset: reader.offset, phase: decodePhase(value, this.paths) };
     }
+  }
+
+  /** The record of the shift that is under way; undefined when the run stands elsewhere. */
+  async shiftUnderWay(): Promise<ShiftRecord | undefined> {
+    const checkpoint = await this.checkpoints.read();
+    return checkpoint === undefined ? undefined : this.shift.read(checkpoint.phase);
   }
 
   async close(): Promise<void> {

@@ -2,13 +2,14 @@ import { z } from 'zod';
 import { damaged } from '../core/errors.js';
 import { MIB } from '../core/units.js';
 import type { Store } from '../device/store.js';
-import type { ShiftMap } from '../device/types.js';
+import type { Shift, ShiftMap } from '../device/types.js';
 import { decodeRecord, encodeRecord } from './record.js';
 
 /** How far a shift is. */
 export interface ShiftRecord {
   /** Index of its phase. */
   readonly phase: number;
+  readonly shift: Shift;
   /** Where the blocks of the file were before; null where the stretch is copied window by window instead. */
   readonly map: ShiftMap | null;
   /** Bytes of the stretch that are at their new place, durably; counts only without a map. */
@@ -21,6 +22,7 @@ const MAX_RECORD_BYTES = 8 * MIB;
 const count = z.number().int().nonnegative();
 const shiftRecord = z.object({
   phase: count,
+  shift: z.object({ from: count, to: count, length: count }),
   map: z.object({ sizeBytes: count, extents: z.array(z.tuple([count, count, count])) }).nullable(),
   copiedBytes: count,
 });
@@ -47,4 +49,12 @@ export class ShiftFile {
   write(record: ShiftRecord): Promise<void> {
     return this.store.replaceFile(this.path, encodeRecord(record));
   }
+}
+
+/**
+ * The size that the file of a record may have besides that of its map: between the two calls it is shorter. Undefined where
+ * the stretch is copied.
+ */
+export function sizeWithin({ map, shift }: ShiftRecord): number | undefined {
+  return map === null ? undefined : map.sizeBytes - (shift.from - shift.to);
 }

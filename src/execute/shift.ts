@@ -31,7 +31,8 @@ export async function carryOutShift(tools: ShiftTools, phase: number, shift: Shi
 /** The map becomes durable before anything moves. */
 async function begin({ device, records }: ShiftTools, phase: number, shift: Shift): Promise<ShiftRecord> {
   const map = (await device.shifter?.prepare(shift)) ?? null;
-  const record = { phase, map, copiedBytes: 0 };
+  const { from, to, length } = shift;
+  const record = { phase, shift: { from, to, length }, map, copiedBytes: 0 };
   await records.write(record);
   return record;
 }
@@ -58,16 +59,16 @@ async function byStore(
   return copying;
 }
 
-async function byCopies(tools: ShiftTools, shift: Shift, { phase, copiedBytes }: ShiftRecord): Promise<void> {
+async function byCopies(tools: ShiftTools, shift: Shift, record: ShiftRecord): Promise<void> {
   const { device, records, buffers } = tools;
   const window = Math.min(shift.from - shift.to, WINDOW_BYTES);
-  for (let done = copiedBytes; done < shift.length; ) {
+  for (let done = record.copiedBytes; done < shift.length; ) {
     tools.beforeWindow();
     const length = Math.min(window, shift.length - done);
     await copyWindow(device, { ...shift, from: shift.from + done, to: shift.to + done, length }, buffers);
     await device.flush();
     done += length;
-    await records.write({ phase, map: null, copiedBytes: done });
+    await records.write({ ...record, copiedBytes: done });
   }
   const { at, length } = vacatedBy(shift);
   await device.discard(at, length);

@@ -32,6 +32,7 @@ const PACKAGE_OF: Readonly<Record<string, string>> = {
   'mkfs.xfs': 'xfsprogs',
   'mkfs.btrfs': 'btrfs-progs',
   mkswap: 'util-linux',
+  fallocate: 'util-linux',
   script: 'bsdutils',
   blkid: 'util-linux',
   dumpe2fs: 'e2fsprogs',

@@ -1,16 +1,14 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import { decodeRecord } from '../../src/execute/record.js';
-import type { ShiftRecord } from '../../src/execute/shift-file.js';
-import { expectCli, runCli } from '../support/cli.js';
+import { expectCli } from '../support/cli.js';
 import { type Guest, makeGuest } from '../support/guests.js';
 import { rootJudge, run } from '../support/judges.js';
 import { LoopStore, MKFS } from '../support/loop-store.js';
 import { flatOf } from '../support/unused.js';
-import { JUDGES, judgeGuest, type Memory, remember } from '../support/verdicts.js';
+import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import { Workbench } from '../support/workbench.js';
-import { killWhen, newestCheckpointOf } from './killer.js';
+import { killWhen } from './killer.js';
 
 const bench = new Workbench();
 const stores: LoopStore[] = [];
@@ -48,20 +46,14 @@ const MOVE = ['--to', `1=${TO}`, '-y', '--no-color'];
 const said = (text: string): string => text.replace(/\s+/g, ' ');
 
 /** Where the blocks of a stretch of the file are on the medium, as filefrag tells. */
-function blockAt(file: string, atSector: number): number | undefined {
+function blocksOf(file: string, atSector: number): number {
   const lines = run('filefrag', ['-v', '-b4096', file]).split('\n');
   const block = (atSector * 512) / 4096;
   for (const line of lines) {
     const [, first, last, medium] = /^\s*\d+:\s*(\d+)\.\.\s*(\d+):\s*(\d+)\.\./.exec(line) ?? [];
     if (Number(first) <= block && block <= Number(last)) return Number(medium) + block - Number(first);
   }
-  return undefined;
-}
-
-function blocksOf(file: string, atSector: number): number {
-  const found = blockAt(file, atSector);
-  if (found === undefined) throw new Error(`no extent at sector ${atSector}`);
-  return found;
+  throw new Error(`no extent at block ${block}`);
 }
 
 describe.skipIf(!rootJudge(...JUDGES, 'mkfs.xfs', 'filefrag', 'python3'))('a partition is shifted on', () => {
@@ -97,85 +89,6 @@ describe.skipIf(!rootJudge(...JUDGES, 'mkfs.xfs', 'filefrag', 'python3'))('a par
     },
     120_000,
   );
-});
-
-const DISTANCE = (FROM - TO) * 512;
-const [MIB, BEHIND] = [1 << 20, (FROM + LENGTH) * 512];
-
-/** States that a power cut can leave behind, made by fallocate(1) from the one before the shift. */
-const STATES: readonly [string, (file: string) => void][] = [
-  ['the stretch and what is behind it are shifted', collapse],
-  [
-    'the size was lost',
-    (file) => {
-      collapse(file);
-      run('truncate', ['-s', `+${DISTANCE}`, file]);
-    },
-  ],
-  [
-    'half of what is behind has come back',
-    (file) => {
-      collapse(file);
-      run('fallocate', ['-i', '-o', `${BEHIND - DISTANCE + 8 * MIB}`, '-l', `${DISTANCE}`, file]);
-    },
-  ],
-  [
-    'half of the stretch is shifted',
-    (file) => {
-      collapse(file);
-      run('fallocate', ['-i', '-o', `${TO * 512 + 40 * MIB}`, '-l', `${DISTANCE}`, file]);
-    },
-  ],
-];
-
-function collapse(file: string): void {
-  run('fallocate', ['-c', '-o', `${TO * 512}`, '-l', `${DISTANCE}`, file]);
-}
-
-/** A run that stands before its shift: killed behind the record, and put back if the shift was quicker. */
-async function standingBefore(mkfs: readonly string[]): Promise<{ guest: Guest; memory: Memory }> {
-  for (;;) {
-    const guest = guestIn(mounted(mkfs).point, 'opaque');
-    const memory = remember(guest);
-    const flat = flatOf(guest);
-    const first = blocksOf(flat, FROM);
-    const path = join(`${guest.disk}.vmreclaim`, 'shift');
-    await killWhen(() => existsSync(path), 'move-extents', guest.disk, ...MOVE);
-    if (!existsSync(path)) continue;
-    const { phase } = decodeRecord(readFileSync(path).subarray(0, -1)) as ShiftRecord;
-    if (newestCheckpointOf(guest)?.phase !== phase) continue;
-    if (blockAt(flat, TO) === first && blockAt(flat, FROM + LENGTH) !== undefined) {
-      run('fallocate', ['-c', '-o', `${BEHIND - DISTANCE}`, '-l', `${DISTANCE}`, flat]);
-      run('fallocate', ['-i', '-o', `${TO * 512}`, '-l', `${DISTANCE}`, flat]);
-    }
-    if (blockAt(flat, FROM) === first) return { guest, memory };
-  }
-}
-
-describe.skipIf(!rootJudge(...JUDGES, 'filefrag', 'fallocate'))('a shift is finished when', () => {
-  it.each(STATES)(
-    '%s',
-    async (_, make) => {
-      const { guest, memory } = await standingBefore(MKFS.ext4);
-      make(flatOf(guest));
-      process.env.VMRECLAIM_NATIVE = 'off';
-      const refused = await runCli('resume', guest.disk);
-      delete process.env.VMRECLAIM_NATIVE;
-      expect(refused.code).toBe(9);
-      expect(said(refused.stderr)).toContain('with the optional module koffi');
-      await expectCli(0, 'resume', guest.disk);
-      judgeGuest(guest, memory, { 1: TO });
-    },
-    120_000,
-  );
-
-  it('but not when somebody has changed the file', async () => {
-    const { guest } = await standingBefore(MKFS.ext4);
-    run('fallocate', ['-p', '-o', `${FROM * 512}`, '-l', `${MIB}`, flatOf(guest)]);
-    const { code, stderr } = await runCli('resume', guest.disk);
-    expect(code).toBe(9);
-    expect(said(stderr)).toContain('the blocks of the disk file are not where a shift would leave them');
-  }, 120_000);
 });
 
 /** What the command says of the move. */

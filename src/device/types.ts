@@ -84,7 +84,7 @@ export interface BlockDevice extends Reader {
   dataRanges(offset: number, length: number): Promise<ByteRange[]>;
   /** Copies inside the device; the ranges must not overlap. */
   copyRange(from: number, to: number, length: number): Promise<void>;
-  /** There when `shiftBlockBytes` is among the capabilities and the device can be changed. */
+  /** There when the device can be changed and its store can shift, whether or not a new shift could begin as it is now. */
   readonly shifter?: Shifter | undefined;
   /** New bytes read as zeros. */
   resize(sizeBytes: number): Promise<void>;

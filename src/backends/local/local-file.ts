@@ -10,7 +10,7 @@ import { attempt, storeError } from './errors.js';
 import { lockFile } from './lock.js';
 import { isErrno, type NativeCalls } from './native.js';
 import { refuseOtherUsers } from './open-elsewhere.js';
-import { fileShifter } from './shift-file.js';
+import { fileShifter, type ShiftAbility } from './shift-file.js';
 
 /** Bytes of one system call: Linux cuts longer ones (0x7ffff000), and a signal is noticed between two. */
 const CALL_BYTES = GIB;
@@ -28,7 +28,7 @@ export interface LocalFileOptions {
   readonly resizable: boolean;
   readonly native: NativeCalls | undefined;
   /** Of a file whose ranges can be shifted. */
-  readonly shiftBlockBytes?: number | undefined;
+  readonly shifts?: ShiftAbility | undefined;
 }
 
 /** An open file of the local file system. Owns the handle. */
@@ -55,6 +55,7 @@ export class LocalFile implements StoreFile {
   }
 
   get capabilities(): DeviceCapabilities {
+    const { shifts } = this.options;
     return {
       writable: this.options.writable,
       durableFlush: true,
@@ -62,17 +63,15 @@ export class LocalFile implements StoreFile {
       resizable: this.options.writable && this.options.resizable,
       dataRanges: this.options.native !== undefined,
       rangeCopy: this.canCopy,
-      ...(this.options.shiftBlockBytes === undefined
-        ? {}
-        : { shiftBlockBytes: this.options.shiftBlockBytes }),
+      ...(shifts?.canBegin === true ? { shiftBlockBytes: shifts.blockBytes } : {}),
     };
   }
 
+  /** There too while a shift is under way, when no new one could begin. */
   get shifter(): Shifter | undefined {
-    const { native, path, writable, shiftBlockBytes } = this.options;
-    if (native === undefined || !writable || shiftBlockBytes === undefined) return undefined;
-    const discard = (offset: number, length: number) => this.discard(offset, length);
-    return fileShifter({ path, handle: this.handle, native, discard });
+    const { native, path, writable, shifts } = this.options;
+    if (native === undefined || !writable || shifts === undefined) return undefined;
+    return fileShifter({ path, handle: this.handle, native });
   }
 
   async readAt(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {

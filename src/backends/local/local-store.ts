@@ -22,7 +22,7 @@ import { attempt, storeError } from './errors.js';
 import { LocalFile } from './local-file.js';
 import { isErrno, loadNative, type NativeCalls } from './native.js';
 import { replaceFileDurably, syncFolder } from './replace-file.js';
-import { shiftBlockOf } from './shift-file.js';
+import { shiftAbilityOf } from './shift-file.js';
 import { localVolume } from './volume.js';
 
 /** Unit of st_blocks and of the size of block devices in /sys, whatever the real block size. */
@@ -148,10 +148,10 @@ async function openFile(path: string, mode: OpenMode, native: NativeCalls | unde
   try {
     if (mode === 'create') await syncFolder(dirname(path));
     const { sizeBytes, resizable } = await measure(handle, path);
-    const shiftBlockBytes =
-      resizable && mode !== 'create' ? await shiftBlockOf(handle, path, native) : undefined;
+    const isOldFile = resizable && mode !== 'create';
+    const shifts = isOldFile ? await shiftAbilityOf(handle, { path, sizeBytes }, native) : undefined;
     const writable = mode !== 'read';
-    return new LocalFile(handle, { path, sizeBytes, writable, resizable, native, shiftBlockBytes });
+    return new LocalFile(handle, { path, sizeBytes, writable, resizable, native, shifts });
   } catch (error) {
     await handle.close().catch(() => undefined);
     throw storeError(error, 'open', path);

@@ -31,10 +31,10 @@ type Ioctl = (name: string, request: number, fd: number, argument: Uint8Array) =
 /** Questions about an open file that are asked by ioctl(2). */
 export function fileCalls(ioctl: Ioctl) {
   return {
-    extents: (fd: number, most: number): NativeExtent[] => {
+    extents: (fd: number, most: number, { sync = false } = {}): NativeExtent[] => {
       const all: NativeExtent[] = [];
       for (let at = 0; all.length < most; ) {
-        const found = extentsFrom(ioctl, fd, at);
+        const found = extentsFrom(ioctl, fd, at, sync);
         all.push(...found);
         const last = found.at(-1);
         if (last === undefined || found.length < EXTENTS_A_CALL) break;
@@ -59,13 +59,13 @@ export function fileCalls(ioctl: Ioctl) {
 
 const isLittleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
-function extentsFrom(ioctl: Ioctl, fd: number, at: number): NativeExtent[] {
+function extentsFrom(ioctl: Ioctl, fd: number, at: number, sync: boolean): NativeExtent[] {
   const bytes = new Uint8Array(FIEMAP_BYTES + EXTENTS_A_CALL * FIEMAP_EXTENT_BYTES);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(at), isLittleEndian);
   // To the end, whatever lies behind the size of the file.
   view.setBigUint64(8, BigInt(Number.MAX_SAFE_INTEGER) - BigInt(at), isLittleEndian);
-  view.setUint32(16, FIEMAP_FLAG_SYNC, isLittleEndian);
+  view.setUint32(16, sync ? FIEMAP_FLAG_SYNC : 0, isLittleEndian);
   view.setUint32(24, EXTENTS_A_CALL, isLittleEndian);
   ioctl('FS_IOC_FIEMAP', FS_IOC_FIEMAP, fd, bytes);
   return Array.from({ length: view.getUint32(20, isLittleEndian) }, (_, index) => {

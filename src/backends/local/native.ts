@@ -28,8 +28,8 @@ export interface NativeCalls {
   collapseRange(fd: number, offset: number, length: number): void;
   /** Puts a hole in: what is behind the offset moves back, and the file is longer by it. */
   insertRange(fd: number, offset: number, length: number): void;
-  /** Where the blocks of the file are, sorted, after its pages were written; at most `most` of them. */
-  extents(fd: number, most: number): NativeExtent[];
+  /** Where the blocks of the file are, sorted; at least `most` of them, if there are. `sync`: after its pages were written. */
+  extents(fd: number, most: number, options?: { readonly sync?: boolean }): NativeExtent[];
   /** FS_IOC_GETFLAGS: bits of the inode. */
   inodeFlags(fd: number): number;
   /** XFS_IOC_FSGEOMETRY: can files of this XFS share blocks? */

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
 import { statfs } from 'node:fs/promises';
 import { internalError } from '../../core/errors.js';
+import { MIB } from '../../core/units.js';
 import type { Shift, Shifter, ShiftMap } from '../../device/types.js';
 import { attempt, storeError } from './errors.js';
 import { isErrno, type NativeCalls } from './native.js';
@@ -14,7 +15,8 @@ const XFS_MAGIC = 0x58465342;
 const EXTENTS_FL = 0x0008_0000;
 const UNFIT_FL = 0x0000_4000 | 0x1000_0000;
 /** linux/fiemap.h: unknown place, delayed, encoded, encrypted, not aligned, inline, tail, shared. */
-const UNFIT_EXTENT = 0x2 | 0x4 | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x2000;
+const NOT_YET_PLACED = 0x2 | 0x4;
+const UNFIT_EXTENT = NOT_YET_PLACED | 0x8 | 0x80 | 0x100 | 0x200 | 0x400 | 0x2000;
 /** Above it copying is better than a map of many megabytes. */
 const MAX_EXTENTS = 65_536;
 /** How kernels say that they cannot do it with this file. */
@@ -22,15 +24,26 @@ const CANNOT_SHIFT = ['EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EPERM', 'ETXTBSY'] as c
 /** Undo, collapse, size, insert, and a look at the end; more is a circle. */
 const MAX_STEPS = 8;
 
+/** Of shorter files there is nothing to gain, and most that are opened are. */
+const MIN_FILE_BYTES = 64 * MIB;
+
+/** How a file can be shifted. */
+export interface ShiftAbility {
+  /** Multiple of which its ranges can be. */
+  readonly blockBytes: number;
+  /** By its map a shift can be followed as the file is now. While one is under way that says nothing about its rest. */
+  readonly canBegin: boolean;
+}
+
 /**
- * Multiple of which ranges of the file can be shifted; undefined where they cannot. On XFS with shared blocks they are not: a
- * copy that shares them is as fast there, and can be repeated.
+ * Undefined where the file system cannot shift. On XFS with shared blocks none is wanted: a copy that shares them is as fast
+ * there, and can be repeated. The map of the file is looked at so that no plan promises a shift which would end as a copy.
  */
-export async function shiftBlockOf(
+export async function shiftAbilityOf(
   handle: FileHandle,
-  path: string,
+  { path, sizeBytes }: { readonly path: string; readonly sizeBytes: number },
   native: NativeCalls | undefined,
-): Promise<number | undefined> {
+): Promise<ShiftAbility | undefined> {
   if (native === undefined) return undefined;
   try {
     const { type, bsize } = await statfs(path);
@@ -38,11 +51,18 @@ export async function shiftBlockOf(
       type === EXT_MAGIC
         ? isInExtents(native, handle.fd)
         : type === XFS_MAGIC && !native.sharesBlocksOnXfs(handle.fd);
-    return isFit ? bsize : undefined;
+    return isFit ? { blockBytes: bsize, canBegin: canBegin(native, handle.fd, sizeBytes) } : undefined;
   } catch {
     // A question that is not understood: nothing is lost but speed.
     return undefined;
   }
+}
+
+/** Not synced: the file may be that of a running machine. */
+function canBegin(native: NativeCalls, fd: number, sizeBytes: number): boolean {
+  if (sizeBytes < MIN_FILE_BYTES) return false;
+  const extents = native.extents(fd, MAX_EXTENTS + 1);
+  return isKnown({ sizeBytes, extents }, UNFIT_EXTENT & ~NOT_YET_PLACED);
 }
 
 function isInExtents(native: NativeCalls, fd: number): boolean {
@@ -55,8 +75,6 @@ export interface ShiftSubject {
   readonly path: string;
   readonly handle: FileHandle;
   readonly native: NativeCalls;
-  /** Gives the range back to the file system. */
-  readonly discard: (offset: number, length: number) => Promise<void>;
 }
 
 /** The shifter of an open file on ext4 or XFS. */
@@ -64,12 +82,22 @@ export function fileShifter(file: ShiftSubject): Shifter {
   return {
     prepare: async (shift) => {
       checkShift(shift);
-      await file.discard(shift.to, shift.from - shift.to);
+      giveBack(file, shift);
       const map = await mapOf(file);
       return isFollowable(map, shift) ? asShiftMap(map) : undefined;
     },
     carryOut: (shift, map) => carryOut(file, shift, map),
   };
+}
+
+/** All of what is in front, blocks too that were set aside and never written: they are no data, but in the way. */
+function giveBack({ path, handle, native }: ShiftSubject, { from, to }: Shift): void {
+  try {
+    native.punchHole(handle.fd, to, from - to);
+  } catch (error) {
+    // The map then shows that something is left.
+    if (!isErrno(error, ...CANNOT_SHIFT)) throw storeError(error, 'punch a hole into', path, to);
+  }
 }
 
 interface FileMap {
@@ -81,7 +109,7 @@ interface FileMap {
 async function mapOf({ path, handle, native }: ShiftSubject): Promise<FileMap> {
   return attempt('map the blocks of', path, async () => {
     await handle.sync();
-    const extents = native.extents(handle.fd, MAX_EXTENTS + 1);
+    const extents = native.extents(handle.fd, MAX_EXTENTS + 1, { sync: true });
     return { sizeBytes: (await handle.stat()).size, extents };
   });
 }
@@ -92,13 +120,13 @@ const asShiftMap = ({ sizeBytes, extents }: FileMap): ShiftMap => ({
 });
 
 /** Every block has a place of its own, none lies behind the end of the file, and none where the stretch goes first. */
-function isFollowable({ sizeBytes, extents }: FileMap, { from, to }: Shift): boolean {
+function isFollowable(map: FileMap, { from, to }: Shift): boolean {
+  return isKnown(map, UNFIT_EXTENT) && map.extents.every(({ at, length }) => at + length <= to || at >= from);
+}
+
+function isKnown({ sizeBytes, extents }: FileMap, unfit: number): boolean {
   return (
-    extents.length <= MAX_EXTENTS &&
-    extents.every(({ at, length, flags }) => {
-      const isIn = at < sizeBytes && (at + length <= to || at >= from);
-      return isIn && (flags & UNFIT_EXTENT) === 0;
-    })
+    extents.length <= MAX_EXTENTS && extents.every(({ at, flags }) => at < sizeBytes && (flags & unfit) === 0)
   );
 }
 

@@ -20,6 +20,7 @@ import { besideCopy, checkFileSize, checkRoom } from './room.js';
 import { resumable, runToEnd } from './run-to-end.js';
 import { takeSafetyCopy } from './safety-copy.js';
 import type { Services } from './services.js';
+import { stampVolumes } from './untouched.js';
 import { isCleared } from './zero.js';
 
 export interface ChangeOptions extends OpenOptions {
@@ -178,9 +179,10 @@ async function prepare(
       await journal.discard();
       return rehearsal;
     }
+    const stamps = await stampVolumes(disk.device, rehearsal.plan, services.signal);
     const safetyCopy = making.safetyCopy === true ? await takeSafetyCopy(source) : undefined;
     isSealing = true;
-    await journal.seal(header({ source, facts }, runId, rehearsal, services, safetyCopy));
+    await journal.seal(header({ source, facts }, runId, rehearsal, services, { stamps, safetyCopy }));
     return rehearsal;
   } catch (error) {
     // Nobody can tell then whether the run came into force: finding it, or not, is the answer.
@@ -199,7 +201,7 @@ function header(
   runId: string,
   rehearsal: Rehearsal,
   services: Services,
-  safetyCopy: RunHeader['safetyCopy'],
+  { stamps, safetyCopy }: { stamps: RunHeader['stamps']; safetyCopy: RunHeader['safetyCopy'] },
 ) {
   const extents = source.extents.map(({ path, sizeBytes, inode }) => ({
     path: source.store.nameOf(path),
@@ -217,6 +219,7 @@ function header(
     usedAfter: rehearsal.facts.partitions
       .filter(({ number }) => rehearsal.plan.resizes.some((resize) => resize.number === number))
       .map(({ number, filesystem }) => ({ number, usedBytes: filesystem?.usedBytes ?? null })),
+    ...(stamps === undefined ? {} : { stamps }),
     fixups: rehearsal.fixups,
     warnings: rehearsal.warnings,
     ...(safetyCopy === undefined ? {} : { safetyCopy }),

@@ -17,6 +17,7 @@ import { isRestoring } from './restorable.js';
 import { type Dropped, restoreTarget } from './restore.js';
 import { runToEnd } from './run-to-end.js';
 import type { Services } from './services.js';
+import { checkUntouched } from './untouched.js';
 
 /**
  * What `resume` does: goes on with what was interrupted. That is the run, or putting its disk back from the safety copy, which
@@ -65,7 +66,10 @@ export async function resumeOnce(
   const known = asTheRunKnowsIt(source, header, inShift);
   return withDisk(known, { writable: true }, async (disk) => {
     const journal = await Journal.open(store, source.path);
-    await closedOnFailure(journal, () => makeWhole(journal, disk, inShift));
+    await closedOnFailure(journal, async () => {
+      await makeWhole(journal, disk, inShift);
+      await checkUntouched(disk, journal, services.signal);
+    });
     const { plan, runId, fixups, warnings, facts: before } = journal.header;
     const { after, counters } = await runToEnd(journal, disk, before, services);
     return outcome({

@@ -19,6 +19,7 @@ const runHeader = z.looseObject({
   extents: z.array(z.object({ path: text, sizeBytes: count, inode: text })),
   plan: z.looseObject({}),
   facts: z.looseObject({}),
+  stamps: z.array(z.object({ number: count, crc: count })).optional(),
   fixups: z.array(z.looseObject({})),
   warnings: z.array(z.looseObject({ code: text, message: text })),
   totals: z.object({

@@ -34,6 +34,13 @@ export interface SafetyFile {
   readonly inode: string;
 }
 
+/** By what a volume is known again that nobody has written to. */
+export interface VolumeStamp {
+  readonly number: number;
+  /** CRC-32 of the beginning of the volume and of the list of what it uses. */
+  readonly crc: number;
+}
+
 /** `run.json`: what a run is about. */
 export interface RunHeader {
   readonly formatVersion: 1;
@@ -48,6 +55,8 @@ export interface RunHeader {
   readonly facts: DiskFacts;
   /** Bytes that resized file systems use after the run, as the rehearsal found them: part of the promise. */
   readonly usedAfter: readonly { readonly number: number; readonly usedBytes: number | null }[];
+  /** Of the volumes that the run works on, as it found them; missing in runs of older versions. */
+  readonly stamps?: readonly VolumeStamp[];
   readonly fixups: readonly PlannedFixup[];
   readonly warnings: readonly Reason[];
   readonly totals: RunTotals;

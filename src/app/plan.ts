@@ -8,6 +8,7 @@ import type { DiskFacts } from '../inspect/types.js';
 import { makePlan } from '../plan/plan.js';
 import type { LayoutRequest, Plan } from '../plan/types.js';
 import { type Found, type OpenOptions, withDisk } from './open.js';
+import { refuseOverhang } from './overhang.js';
 import { resizeTools } from './resize-tools.js';
 import { checkSplitExtent } from './room.js';
 import { checkSafetyCopy } from './safety-copy.js';
@@ -49,6 +50,7 @@ export async function planDisk(
     const tools = resizeTools(source, repair === true);
     const facts = await inspectDisk(disk, { forChange: true, measure, tools, signal });
     const plan = makePlan(facts, request(facts));
+    if (plan.status !== 'nothing-to-do') await refuseOverhang(disk.device, facts);
     checkSplitExtent(source, plan.after.sizeBytes);
     const complete = await completePlan(disk.device, facts, plan, { tools, signal });
     const noted = safetyCopy === true ? await withSafetyNote(source, complete) : complete;

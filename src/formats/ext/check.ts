@@ -4,10 +4,10 @@ import { readInside } from '../read.js';
 import { areUsed, BlockBitmaps, countSet } from './bitmap.js';
 import { type BlockWalk, blocksOf } from './blocks.js';
 import { COMPATIBLE } from './features.js';
-import { type Blocks, type Group, GroupTable, ownMetadata } from './groups.js';
+import { type Blocks, type Group, GroupTable, ownMetadata, tableCopyBlocks } from './groups.js';
 import { type Inode, inodesInUse, readInode } from './inode.js';
 import { INODE_INLINE_DATA, JOURNAL_MAGIC, MODE_DIRECTORY, MODE_TYPE, ROOT_INODE } from './layout.js';
-import { clustersIn, type ExtVolume } from './volume.js';
+import { blocksIn, clustersIn, type ExtVolume, firstBlockOf } from './volume.js';
 
 /**
  * Proves that a clean file system hangs together: checksums, free counts against bitmaps, and every block that
@@ -48,7 +48,11 @@ async function checkGroup(bitmaps: BlockBitmaps, group: Group): Promise<number> 
       hint: 'run e2fsck in the guest',
     });
   }
-  for (const blocks of ownMetadata(ext, group)) await requireUsed(bitmaps, blocks, `group ${group.index}`);
+  // Nothing refers to the copies of superblock and descriptors but their place.
+  const count = Math.min(tableCopyBlocks(ext, group.index), blocksIn(ext, group.index));
+  const copies = { first: firstBlockOf(ext, group.index), count };
+  for (const blocks of [copies, ...ownMetadata(ext, group)])
+    await requireUsed(bitmaps, blocks, `group ${group.index}`);
   return used;
 }
 

@@ -80,11 +80,18 @@ function tableBlockAt(ext: ExtVolume, index: number): number {
  * the table may grow into (kernel ext4_num_base_meta_blocks). A group without a written bitmap has them.
  */
 export function baseMetadataBlocks(ext: ExtVolume, group: number): number {
+  return copiesIn(ext, group, ext.superblock.reservedGdtBlocks);
+}
+
+/** The same without that room, which belongs to an inode of its own. */
+export const tableCopyBlocks = (ext: ExtVolume, group: number): number => copiesIn(ext, group, 0);
+
+function copiesIn(ext: ExtVolume, group: number, reserved: number): number {
   const superblocks = hasSuperblock(ext, group) ? 1 : 0;
   const perBlock = descriptorsPerBlock(ext);
   const joined = joinedTableBlocks(ext);
   const spread = (ext.superblock.incompatible & INCOMPATIBLE.metaGroups) !== 0 && group >= joined * perBlock;
-  if (!spread) return superblocks === 0 ? 0 : 1 + joined + ext.superblock.reservedGdtBlocks;
+  if (!spread) return superblocks === 0 ? 0 : 1 + joined + reserved;
   const place = group % perBlock;
   // Each spread table block has copies in the first, second and last group that it describes.
   return superblocks + (place === 0 || place === 1 || place === perBlock - 1 ? 1 : 0);

@@ -59,6 +59,10 @@ describe.skipIf(!judge('mke2fs', 'e2fsck', 'debugfs', 'dumpe2fs'))('ext deep che
     expect(await after(PLAIN, 'set_inode_field /large file_acl 30000')).toBe('damaged: ext-bitmap-mismatch');
   });
 
+  it('finds group descriptors that are called free: no file refers to them', async () => {
+    expect(await after(PLAIN, 'freeb 1', ...countRight(1))).toBe('damaged: ext-bitmap-mismatch');
+  });
+
   it('finds a wrong extent magic, depth and blocks outside', async () => {
     expect(await after(PLAIN, 'set_inode_field /large block[0] 0')).toBe('damaged: ext-block-map');
     expect(await after(['-t', 'ext2'], 'set_inode_field /large block[3] 99999999')).toBe(

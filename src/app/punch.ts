@@ -19,10 +19,10 @@ export async function punchOnHost(
   let punched: Punched;
   try {
     const { store, remote } = await locate(target, options.remote);
-    const around = { signal, runCommand: async () => null };
+    const around = { signal, runCommand: async () => 'killed' as const };
     const host = await hostOf(
       { store, ...(remote === undefined ? {} : { remote }) },
-      { host: { kind: 'auto' } },
+      { host: { kind: 'auto' }, shutdownSeconds: 0 },
       around,
     );
     if (remote === undefined) return value;

@@ -58,14 +58,14 @@ async function isBack(
 }
 
 /**
- * The last step of a run, which only removes its traces: repeated after a loss, and not to be resumed, because nobody can
- * tell whether it was done.
+ * A step that changes nothing, or the last one of a run, which only removes its traces: repeated after a loss, and not to be
+ * resumed, because nobody can tell whether it was done.
  */
-export async function repeatAfterLoss(
+export async function repeatAfterLoss<T>(
   store: Store,
-  services: Services,
-  step: () => Promise<void>,
-): Promise<void> {
+  services: Pick<Services, 'signal'>,
+  step: () => Promise<T>,
+): Promise<T> {
   for (let count = 0; ; count++) {
     try {
       return await step();
@@ -75,9 +75,16 @@ export async function repeatAfterLoss(
   }
 }
 
-async function connectedAgain(store: Store, services: Services): Promise<boolean> {
+async function connectedAgain(store: Store, services: Pick<Services, 'signal'>): Promise<boolean> {
   return (await store.reconnect?.(services.signal)) === true;
 }
+
+/**
+ * The same surroundings for what has to follow on what was done: with the stop that was asked for heard, nothing would connect any
+ * more. A second signal ends the process.
+ */
+export const toTheEnd = <T extends Pick<Services, 'signal'>>(services: T): T =>
+  services.signal.aborted ? { ...services, signal: new AbortController().signal } : services;
 
 /** True for every failure that a lost connection is behind. */
 export const isLoss = (error: unknown): error is VmreclaimError =>

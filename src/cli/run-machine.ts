@@ -121,7 +121,7 @@ async function withRunServices(
       if (outcome.status === 'done') signals.setInFlight(target, 'run');
       return outcome;
     },
-    runCommand: (command, variables) => runCommand(command, variables, signals.signal),
+    runCommand,
   };
   return work(services).finally(() => progress?.end());
 }

@@ -27,14 +27,22 @@ export interface HostDisk {
   readonly sizeBytes: number;
 }
 
-/** A program that can be run on the host, or for it. Structurally what the SFTP backend offers. */
+/** How a program on the host ended. */
+export interface ShellEnd {
+  readonly exitCode: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** `command` goes to a shell: names belong through `shellWord`. Throws Device; command-timeout when it does not end in time. */
+type RunCommand = (command: string, input?: string, milliseconds?: number) => Promise<ShellEnd>;
+
+/** Programs on the host. */
 export interface HostShell {
-  /** `command` goes to a shell: names belong through `shellWord`. Throws Device. */
-  run(
-    command: string,
-    input?: string,
-    milliseconds?: number,
-  ): Promise<{ readonly exitCode: number | null; readonly stdout: string; readonly stderr: string }>;
+  /** For what may run twice: when the connection is lost it is run again over the next one. */
+  readonly run: RunCommand;
+  /** For what may not. Device (link-lost) when the connection is lost: nobody knows whether it ran. */
+  readonly runOnce: RunCommand;
 }
 
 /**
@@ -47,6 +55,10 @@ export interface Host {
   readonly tellsPower: boolean;
   /** False: there is no way to start it. */
   readonly startsMachines: boolean;
+  /** False: there is no way to shut it down. */
+  readonly stopsMachines: boolean;
+  /** False: it keeps no sizes of disks in mind, so there is nothing to tell it. */
+  readonly seesSizes: boolean;
   /** Path of the .vmx of the only machine with this name. Absent: machines have no names there. */
   vmxOf?(name: string): Promise<string>;
   /** Refused when the host does not know it. */

@@ -57,9 +57,9 @@ export class FakeEsxi {
       `.encoding = "UTF-8"\ndisplayName = "${name.replaceAll('"', '|22')}"\nguestOS = "windows7-64"\nscsi0.present = "TRUE"\nscsi0:0.present = "TRUE"\nscsi0:0.fileName = "${diskName}"\n${more}`,
     );
     const at = (path: string): string => `[${this.datastore.name}] ${relative(this.datastore.path, path)}`;
-    this.rows.push(
-      `${id}     ${name}     ${at(vmx)}     windows7_64Guest     vmx-13     a note\nthat goes on\n`,
-    );
+    // Notes of people hold anything: what looks like a fault, or like the row of a machine that is not there.
+    const note = `a note\n(vim.fault.NotFound) {\n   msg = "no fault"\n}\n99${id}  of ${name} were in ${at(vmx)}\n`;
+    this.rows.push(`${id}     ${name}     ${at(vmx)}     windows7_64Guest     vmx-13     ${note}`);
     this.put(
       'getallvms',
       `Vmid      Name      File      Guest OS      Version      Annotation\n${this.rows.join('')}`,
@@ -148,6 +148,7 @@ function summaryOf(name: string, vmx: string): string {
       guestId = "windows7_64Guest",
       guestFullName = "Microsoft Windows 7 (64-bit)",
       annotation = "a note
+(vim.fault.NotFound) {
 that goes on",
       numVirtualDisks = 1,
    },

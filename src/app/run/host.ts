@@ -5,7 +5,7 @@ import { CommandHost } from '../../host/command/index.js';
 import { EsxiHost, isEsxi } from '../../host/esxi/index.js';
 import { NoHost } from '../../host/none/index.js';
 import type { Host, HostShell, MachineFiles } from '../../host/types.js';
-import { isLoss } from '../reconnect.js';
+import { isLoss, toTheEnd } from '../reconnect.js';
 import type { Machine } from './machine.js';
 import type { MachineRunOptions, RunServices } from './types.js';
 
@@ -15,12 +15,12 @@ const MAX_RECONNECTS = 5;
 /** The host of a machine: commands of the operator, else ESXi where the disks are, else none. */
 export async function hostOf(
   { store, remote }: Pick<Location, 'store' | 'remote'>,
-  { host: { kind, commands } }: Pick<MachineRunOptions, 'host'>,
+  { host: { kind, commands }, shutdownSeconds }: Pick<MachineRunOptions, 'host' | 'shutdownSeconds'>,
   services: Pick<RunServices, 'signal' | 'runCommand'>,
 ): Promise<Host> {
-  if (commands !== undefined) return new CommandHost(commands, services.runCommand);
+  if (commands !== undefined) return new CommandHost(commands, services.runCommand, shutdownSeconds);
   if (kind === 'none') return new NoHost();
-  const shell = remote === undefined ? undefined : lastingShell(store, remote.shell, services.signal);
+  const shell = remote === undefined ? undefined : lastingShell(store, remote.shell, services);
   if (remote !== undefined && shell !== undefined && (await runsEsxi(shell))) {
     return new EsxiHost(shell, { realPath: (path) => realPath(store, remote, path) });
   }
@@ -45,11 +45,12 @@ async function runsEsxi(shell: HostShell): Promise<boolean> {
   }
 }
 
-/**
- * Connects again when the link is lost, and asks again: nothing that a host is told does harm when it is told twice, and what
- * came of it is asked for afterwards.
- */
-function lastingShell(store: Store, shell: HostShell, signal: AbortSignal): HostShell {
+/** Connects again when the link is lost, and asks again. What must not be done twice is left to who knows what it does. */
+function lastingShell(
+  store: Store,
+  shell: RemoteMachine['shell'],
+  services: Pick<RunServices, 'signal'>,
+): HostShell {
   return {
     run: async (...command) => {
       for (let count = 0; ; count++) {
@@ -57,10 +58,11 @@ function lastingShell(store: Store, shell: HostShell, signal: AbortSignal): Host
           return await shell.run(...command);
         } catch (error) {
           const again = isLoss(error) && count < MAX_RECONNECTS;
-          if (!again || (await store.reconnect?.(signal)) !== true) throw error;
+          if (!again || (await store.reconnect?.(toTheEnd(services).signal)) !== true) throw error;
         }
       }
     },
+    runOnce: (...command) => shell.run(...command),
   };
 }
 

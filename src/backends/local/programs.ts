@@ -51,7 +51,6 @@ export async function runProgram(
   path: string,
   args: readonly string[],
   signal?: AbortSignal,
-  variables: Readonly<Record<string, string>> = {},
 ): Promise<ProgramResult> {
   signal?.throwIfAborted();
   const [command, line] = await boundToUs(path, args);
@@ -60,20 +59,12 @@ export async function runProgram(
       stdio: ['ignore', 'pipe', 'pipe'],
       // A group of its own: Ctrl-C is ours to judge.
       detached: true,
-      env: { ...process.env, LC_ALL: 'C', ...variables },
+      env: { ...process.env, LC_ALL: 'C' },
     });
-    // Its children too, which would keep our pipes open.
-    const tell = (name: NodeJS.Signals) => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, name);
-      } catch {
-        // They have ended.
-      }
-    };
     let killer: NodeJS.Timeout | undefined;
     const stop = () => {
-      tell('SIGTERM');
-      killer ??= setTimeout(() => tell('SIGKILL'), PATIENCE_MS);
+      tellGroup(child.pid, 'SIGTERM');
+      killer ??= setTimeout(() => tellGroup(child.pid, 'SIGKILL'), PATIENCE_MS);
     };
     signal?.addEventListener('abort', stop);
     let output = '';
@@ -94,4 +85,50 @@ export async function runProgram(
     child.on('close', end);
     child.on('exit', (code) => setTimeout(end, PATIENCE_MS, code).unref());
   });
+}
+
+/** How a command ended: its exit code, by a signal, or because it took too long. */
+export type CommandLineEnd = number | 'killed' | 'timed-out';
+
+/**
+ * Runs a command line by `sh -c` to its end. It has a group of its own, so that Ctrl-C does not reach it; it goes on when this
+ * process dies; and what it leaves running (a machine) holds nothing of ours, so nothing is read from it. When the time is over
+ * it is ended with all its children. Throws Device when it cannot be started.
+ */
+export function runCommandLine(
+  command: string,
+  variables: Readonly<Record<string, string>>,
+  milliseconds: number,
+): Promise<CommandLineEnd> {
+  return new Promise((resolve, reject) => {
+    const child = spawn('/bin/sh', ['-c', command], {
+      stdio: 'ignore',
+      detached: true,
+      env: { ...process.env, LC_ALL: 'C', ...variables },
+    });
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      tellGroup(child.pid, 'SIGTERM');
+      // Also when the shell has ended: its children may not have.
+      setTimeout(() => tellGroup(child.pid, 'SIGKILL'), PATIENCE_MS);
+    }, milliseconds);
+    child.on('error', (cause) => {
+      clearTimeout(timer);
+      reject(deviceError('program', '/bin/sh cannot be started', { path: '/bin/sh', cause }));
+    });
+    child.on('exit', (code) => {
+      clearTimeout(timer);
+      resolve(isLate ? 'timed-out' : (code ?? 'killed'));
+    });
+  });
+}
+
+/** A program with all its children, which would keep our pipes open. */
+function tellGroup(pid: number | undefined, name: NodeJS.Signals): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, name);
+  } catch {
+    // They have ended.
+  }
 }

@@ -15,12 +15,15 @@ export interface ShellResult {
 export interface RemoteShell {
   /**
    * Runs a command and waits for its end. `command` goes to the login shell of the user: names belong into `input`, or
-   * through a quoting function. Output is capped. Throws Device.
+   * through a quoting function. Output is capped. Throws Device: command-timeout when it does not end in time and the
+   * connection is alive, link-lost when that is gone; then nobody knows whether it ran.
    */
   run(command: string, input?: string, milliseconds?: number): Promise<ShellResult>;
 }
 
 const RUN_MS = 60_000;
+/** Time to find out, when a command does not end, whether the connection is at fault. */
+const DOUBT_MS = 60_000;
 const MAX_OUTPUT = 4 * 1024 * 1024;
 
 /** Opens a channel that runs a command. */
@@ -43,24 +46,57 @@ export function remoteShell(session: () => Promise<Session>): RemoteShell {
   return {
     run: async (command, input = '', milliseconds = RUN_MS) => {
       const current = await session();
-      return await current.guard<ShellResult>((done) => {
-        current.client.exec(command, (error, channel) => {
+      let channel: ClientChannel | undefined;
+      let timer: NodeJS.Timeout | undefined;
+      const running = current.guard<ShellResult>((done) => {
+        timer = setTimeout(() => void giveUp(current, channel, milliseconds, done), milliseconds);
+        current.client.exec(command, (error, opened) => {
+          channel = opened;
           // At once: a quick command has ended with the packet that says it began, and its exit code comes only once.
-          if (error === undefined) collect(channel, input, done);
+          if (error === undefined) collect(current, opened, input, done);
           else done(noCommands(current.label), NOTHING_RUN);
         });
-      }, milliseconds);
+      }, milliseconds + DOUBT_MS);
+      return await running.finally(() => clearTimeout(timer));
     },
   };
 }
 
-function collect(
-  channel: ClientChannel,
-  input: string,
-  done: (error: Error | null, result: ShellResult) => void,
-): void {
+type Done = (error: Error | null, result: ShellResult) => void;
+
+/**
+ * The time of a command is over. Either it hangs, which is no reason to give up the connection, or the connection is dead:
+ * a small request on the same one tells. Of a dead one the session itself rejects everything.
+ */
+async function giveUp(
+  session: Session,
+  channel: ClientChannel | undefined,
+  milliseconds: number,
+  done: Done,
+): Promise<void> {
+  if (!(await isAlive(session))) return;
+  channel?.signal('KILL');
+  channel?.close();
+  const seconds = Math.round(milliseconds / 1000);
+  done(
+    deviceError('command-timeout', `a command on ${session.label} did not end within ${seconds} s`),
+    NOTHING_RUN,
+  );
+}
+
+async function isAlive(session: Session): Promise<boolean> {
+  try {
+    await session.request<string>((sftp, answer) => sftp.realpath('/', answer));
+  } catch {
+    // What it says does not matter, only that it says something.
+  }
+  return session.lost === undefined;
+}
+
+function collect(session: Session, channel: ClientChannel, input: string, done: Done): void {
   const texts = { stdout: '', stderr: '' };
   let exitCode: number | null = null;
+  let hasEnded = false;
   const take = (name: 'stdout' | 'stderr') => (text: string) => {
     texts[name] += text;
     if (texts[name].length > MAX_OUTPUT) channel.close();
@@ -69,11 +105,17 @@ function collect(
   channel.stderr.setEncoding('utf8').on('data', take('stderr'));
   channel.once('exit', (code: number | null) => {
     exitCode = code;
+    hasEnded = true;
   });
-  channel.once('close', () => {
+  const end = (): void => {
     const tooLong = texts.stdout.length > MAX_OUTPUT || texts.stderr.length > MAX_OUTPUT;
     if (tooLong) done(badAnswer('', 'a command on the server printed too much'), { exitCode, ...texts });
     else done(null, { exitCode, ...texts });
+  };
+  channel.once('close', () => {
+    if (hasEnded) return end();
+    // Closed without a word of how it ended: by a server that says nothing, or with the connection.
+    void isAlive(session).then((alive) => (alive ? end() : undefined));
   });
   channel.end(input);
 }

@@ -1,4 +1,4 @@
-import { refused, type VmreclaimError } from '../../core/errors.js';
+import { deviceError, refused, type VmreclaimError } from '../../core/errors.js';
 import { PlainHost } from '../plain.js';
 import type { Host, HostMachine, MachineFiles, PowerState } from '../types.js';
 
@@ -12,14 +12,20 @@ export interface PowerCommands {
   readonly powerOn?: string;
 }
 
-/** Runs a command with variables in its environment; its exit code, null when a signal ended it. */
+/** How a command ended: its exit code, by a signal, or because it took too long. */
+export type CommandEnd = number | 'killed' | 'timed-out';
+
+/** Runs a command with variables in its environment, and ends it when the time is over. */
 export type CommandRunner = (
   command: string,
   variables: Readonly<Record<string, string>>,
-) => Promise<number | null>;
+  seconds: number,
+) => Promise<CommandEnd>;
 
 const IS_OFF = 0;
 const IS_ON = 1;
+/** Asking is asked often, and waits for nobody. */
+const ASK_SECONDS = 60;
 
 /**
  * A hypervisor behind commands. What they are about comes in the environment (VMRECLAIM_VM, VMRECLAIM_VMX), so that no name is ever
@@ -28,13 +34,20 @@ const IS_ON = 1;
 export class CommandHost extends PlainHost implements Host {
   readonly kind = 'command';
   readonly tellsPower = true;
+  readonly seesSizes = false;
   private variables: Readonly<Record<string, string>> = {};
 
+  /** `powerSeconds`: how long a command may take that switches the machine. */
   constructor(
     private readonly commands: PowerCommands,
     private readonly runner: CommandRunner,
+    private readonly powerSeconds: number,
   ) {
     super();
+  }
+
+  get stopsMachines(): boolean {
+    return this.commands.powerOff !== undefined;
   }
 
   get startsMachines(): boolean {
@@ -47,7 +60,10 @@ export class CommandHost extends PlainHost implements Host {
   }
 
   async powerState(): Promise<PowerState> {
-    const code = await this.runner(this.commands.isOff, this.variables);
+    const code = await this.runner(this.commands.isOff, this.variables, ASK_SECONDS);
+    if (code === 'timed-out') {
+      throw tookTooLong('--is-off-command', ASK_SECONDS, 'run it by hand to see what it waits for');
+    }
     return code === IS_OFF ? 'off' : code === IS_ON ? 'on' : 'unknown';
   }
 
@@ -70,13 +86,20 @@ export class CommandHost extends PlainHost implements Host {
   }
 
   private async must(command: string, option: string): Promise<void> {
-    const code = await this.runner(command, this.variables);
+    const code = await this.runner(command, this.variables, this.powerSeconds);
     if (code === 0) return;
-    throw refused('command-failed', `the ${option} ended with ${code ?? 'a signal'}`, {
+    if (code === 'timed-out') {
+      const hint = 'run it by hand to see what it waits for; --shutdown-timeout lets it take longer';
+      throw tookTooLong(option, this.powerSeconds, hint);
+    }
+    throw refused('command-failed', `the ${option} ended with ${code === 'killed' ? 'a signal' : code}`, {
       hint: 'run it by hand to see why',
     });
   }
 }
+
+const tookTooLong = (option: string, seconds: number, hint: string): VmreclaimError =>
+  deviceError('command-timeout', `the ${option} did not end within ${seconds} s`, { hint });
 
 const missing = (option: string, verb: string): VmreclaimError =>
   refused('no-command', `the virtual machine would have to be ${verb}, and there is no ${option}`, {

@@ -15,7 +15,16 @@ import {
 import { parsePowerState, parseQuestion, parseSnapshots, snapshotText } from './parse-state.js';
 import { powerOn } from './power-on.js';
 import { attachAgain, sizeReasons } from './refresh.js';
-import { act, ask, notUnderstood } from './talk.js';
+import { act, ask, askFor, doOnce, notUnderstood } from './talk.js';
+
+/** What the answers begin with; what follows is, in part, text of people. */
+const HEADINGS = {
+  list: /^Vmid\s+Name\s+File\s/m,
+  summary: /^Listsummary:/m,
+  datastores: /^\(vim\.Datastore\.Summary\) \[/m,
+  snapshots: /^Get Snapshot:/m,
+  question: /^(?:No message|Virtual machine message)/m,
+} as const;
 
 /** Punching reads the whole disk. */
 const PUNCH_MS = 24 * 60 * 60 * 1000;
@@ -47,6 +56,8 @@ export class EsxiHost implements Host {
   readonly kind = 'esxi';
   readonly tellsPower = true;
   readonly startsMachines = true;
+  readonly stopsMachines = true;
+  readonly seesSizes = true;
   private datastores: Promise<readonly Datastore[]> | undefined;
 
   constructor(
@@ -81,7 +92,8 @@ export class EsxiHost implements Host {
     const found: string[] = [];
     for (const id of machineIdsOf(await this.list(), name)) {
       const summary = await this.summaryOf(id);
-      const path = summary.name === cleanText(name) ? await this.pathOf(summary.vmx) : undefined;
+      if (summary?.name !== cleanText(name)) continue;
+      const path = await this.pathOf(summary.vmx);
       if (path !== undefined) found.push(path);
     }
     const [path, other] = found;
@@ -93,13 +105,18 @@ export class EsxiHost implements Host {
   }
 
   private async list(): Promise<string> {
-    const list = await ask(this.shell, vimCommand('vmsvc/getallvms'));
+    const list = await ask(this.shell, vimCommand('vmsvc/getallvms'), HEADINGS.list);
     if (isMachineList(list)) return list;
     throw notUnderstood('the list of its virtual machines');
   }
 
-  private async summaryOf(id: string): Promise<MachineSummary> {
-    const summary = parseSummary(await ask(this.shell, vimCommand('vmsvc/get.summary', machineId(id))));
+  /** Undefined when there is no such machine: a row may be a line of a note, and its number anything. */
+  private async summaryOf(id: string): Promise<MachineSummary | undefined> {
+    const command = vimCommand('vmsvc/get.summary', machineId(id));
+    const said = await askFor(this.shell, command, HEADINGS.summary);
+    if (said.fault?.name === 'NotFound') return undefined;
+    if (said.fault !== undefined) throw said.error;
+    const summary = parseSummary(said.stdout);
     if (summary === undefined) throw notUnderstood(`the summary of virtual machine ${id}`);
     return summary;
   }
@@ -107,8 +124,9 @@ export class EsxiHost implements Host {
   /** The machine with this id, when its .vmx is the file we mean. */
   private async machineAt(id: string, vmx: string, name: string): Promise<HostMachine | undefined> {
     const summary = await this.summaryOf(id);
-    const path = await this.pathOf(summary.vmx);
-    if (path === undefined || (await this.files.realPath(path)) !== vmx) return undefined;
+    const path = summary === undefined ? undefined : await this.pathOf(summary.vmx);
+    if (summary === undefined || path === undefined) return undefined;
+    if ((await this.files.realPath(path)) !== vmx) return undefined;
     return { id, name: summary.name ?? cleanText(name), guestOs: summary.guestOs };
   }
 
@@ -120,7 +138,8 @@ export class EsxiHost implements Host {
   }
 
   private mounted(): Promise<readonly Datastore[]> {
-    this.datastores ??= ask(this.shell, vimCommand('hostsvc/datastore/listsummary')).then((output) => {
+    const command = vimCommand('hostsvc/datastore/listsummary');
+    this.datastores ??= ask(this.shell, command, HEADINGS.datastores).then((output) => {
       const found = parseDatastores(output);
       if (found === undefined) throw notUnderstood('the list of its datastores');
       return found;
@@ -133,7 +152,8 @@ export class EsxiHost implements Host {
   }
 
   async obstacles({ id, name }: HostMachine): Promise<readonly Reason[]> {
-    const names = parseSnapshots(await ask(this.shell, vimCommand('vmsvc/snapshot.get', machineId(id))));
+    const command = vimCommand('vmsvc/snapshot.get', machineId(id));
+    const names = parseSnapshots(await ask(this.shell, command, HEADINGS.snapshots));
     if (names === undefined) throw notUnderstood(`the list of snapshots of ${name}`);
     if (names.length === 0) return [];
     return [
@@ -146,7 +166,8 @@ export class EsxiHost implements Host {
   }
 
   async question({ id, name }: HostMachine): Promise<string | null> {
-    const question = parseQuestion(await ask(this.shell, vimCommand('vmsvc/message', machineId(id))));
+    const command = vimCommand('vmsvc/message', machineId(id));
+    const question = parseQuestion(await ask(this.shell, command, HEADINGS.question));
     if (question === undefined) throw notUnderstood(`whether ${name} waits for an answer`);
     return question;
   }
@@ -161,16 +182,22 @@ export class EsxiHost implements Host {
     return reasons;
   }
 
-  async shutDown({ id }: HostMachine): Promise<void> {
-    await act(this.shell, vimCommand('vmsvc/power.shutdown', machineId(id)), 'shut the guest down');
+  async shutDown(machine: HostMachine): Promise<void> {
+    const command = vimCommand('vmsvc/power.shutdown', machineId(machine.id));
+    const happened = async () => (await this.powerState(machine)) !== 'on';
+    await doOnce(this.shell, { command, doing: 'shut the guest down', happened, isAwaited: true });
   }
 
-  async cutPower({ id }: HostMachine): Promise<void> {
-    await act(this.shell, vimCommand('vmsvc/power.off', machineId(id)), 'cut the power');
+  async cutPower(machine: HostMachine): Promise<void> {
+    const command = vimCommand('vmsvc/power.off', machineId(machine.id));
+    const happened = async () => (await this.powerState(machine)) !== 'on';
+    await doOnce(this.shell, { command, doing: 'cut the power', happened, isAwaited: true });
   }
 
-  async powerOn({ id }: HostMachine): Promise<void> {
-    await powerOn(this.shell, machineId(id));
+  async powerOn(machine: HostMachine): Promise<void> {
+    const happened = async () =>
+      (await this.powerState(machine)) === 'on' || (await this.question(machine)) !== null;
+    await powerOn(this.shell, machineId(machine.id), happened);
   }
 
   async refresh(

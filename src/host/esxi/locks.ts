@@ -3,13 +3,14 @@ import { cleanText } from '../../core/text.js';
 import type { HostShell } from '../types.js';
 import { shellWord } from './commands.js';
 import { type FileLock, parseLockDump, parseLockInfo } from './parse-locks.js';
+import { answerOf } from './talk.js';
 
 /** The lock of a file on VMFS, by the tool that every release has, else by the one that newer ones have. */
 export async function lockOf(shell: HostShell, path: string): Promise<FileLock> {
-  const dump = await shell.run(`vmkfstools -D ${shellWord(path)}`);
+  const dump = await answerOf(shell, `vmkfstools -D ${shellWord(path)}`);
   const lock = parseLockDump(`${dump.stdout}\n${dump.stderr}`);
   if (lock.state !== 'unknown') return lock;
-  const info = await shell.run(`vmfsfilelockinfo -p ${shellWord(path)}`);
+  const info = await answerOf(shell, `vmfsfilelockinfo -p ${shellWord(path)}`);
   return parseLockInfo(info.stdout);
 }
 

@@ -31,11 +31,15 @@ export interface Fault {
   readonly message: string;
 }
 
+/** A fault stands at the beginning of a line: `(vim.fault.NotFound) {`. */
+const FAULT = /^[ \t]*\((?:vim|vmodl)\.fault\.(\w+)\)/m;
+
 /** The fault in what `vim-cmd` printed, whatever its exit code; undefined: none. */
 export function parseFault(output: string): Fault | undefined {
-  const [, name] = /\((?:vim|vmodl)\.fault\.(\w+)\)/.exec(output) ?? [];
-  if (name === undefined) return undefined;
-  const [, message = ''] = /^\s*msg = "(.*)",?\s*$/m.exec(output) ?? [];
+  const found = FAULT.exec(output);
+  const [, name] = found ?? [];
+  if (found === null || name === undefined) return undefined;
+  const [, message = ''] = /^\s*msg = "(.*)",?\s*$/m.exec(output.slice(found.index)) ?? [];
   return { name, message: shortText(message) };
 }
 

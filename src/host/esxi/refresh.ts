@@ -4,12 +4,14 @@ import { KIB } from '../../core/units.js';
 import type { HostDisk, HostMachine, HostShell } from '../types.js';
 import { machineId, vimCommand } from './commands.js';
 import { type AttachedDisk, parseDisks } from './parse-devices.js';
-import { act, ask } from './talk.js';
+import { ask, doOnce } from './talk.js';
 
 /** Controllers whose number the host takes without being told their kind: SCSI, keys 1000 to 1003. */
 const SCSI_KEY = 1000;
 const SCSI_CONTROLLERS = 4;
 const ADD_TRIES = 3;
+/** What the list of devices begins with; labels of devices are text of people. */
+const HEADING = /^Devices:/m;
 
 /** A disk with the name the host gives it; null where it is on no datastore. */
 export interface NamedDisk extends HostDisk {
@@ -57,32 +59,55 @@ export async function attachAgain(
     if (controller < 0 || controller >= SCSI_CONTROLLERS) continue;
     const place = [String(controller), String(seen.unitNumber)];
     const id = machineId(machine.id);
-    const remove = vimCommand('vmsvc/device.diskremove', id, ...place, 'false');
-    await act(shell, remove, 'take the disk off the virtual machine');
+    const isOn = async (): Promise<boolean | undefined> =>
+      (await attachedDisks(shell, machine))?.some(({ fileName }) => fileName === disk.fileName);
+    await takeOff(shell, vimCommand('vmsvc/device.diskremove', id, ...place, 'false'), isOn);
     const add = vimCommand('vmsvc/device.diskaddexisting', id, disk.path, ...place);
-    await putBack(shell, add, disk.path);
+    await putBack(shell, add, disk.path, isOn);
   }
   return sizeReasons(shell, machine, disks);
 }
 
+/** Throws where the disk is known to be on the machine still; else it has to be put back. */
+async function takeOff(
+  shell: HostShell,
+  command: string,
+  isOn: () => Promise<boolean | undefined>,
+): Promise<void> {
+  try {
+    const happened = async (): Promise<boolean> => (await isOn()) === false;
+    await doOnce(shell, { command, doing: 'take the disk off the virtual machine', happened });
+  } catch (error) {
+    if (await isOn().catch(() => false)) throw error;
+  }
+}
+
 /** Said with the very command: the machine must not start without it. */
-async function putBack(shell: HostShell, add: string, path: string): Promise<void> {
+async function putBack(
+  shell: HostShell,
+  command: string,
+  path: string,
+  isOn: () => Promise<boolean | undefined>,
+): Promise<void> {
+  const happened = async (): Promise<boolean> => (await isOn()) === true;
   for (let tries = 1; ; tries++) {
     try {
-      await act(shell, add, 'put the disk back');
+      await doOnce(shell, { command, doing: 'put the disk back', happened });
       return;
     } catch (error) {
+      if (await happened().catch(() => false)) return;
       if (tries < ADD_TRIES) continue;
       const message = error instanceof Error ? error.message : String(error);
       throw refused(
         'disk-detached',
         `${cleanText(path)} was taken off the virtual machine to be seen anew, and did not go back: ${message}`,
-        { hint: `the file is whole; on the host: ${add}`, cause: error },
+        { hint: `the file is whole; on the host: ${command}`, cause: error },
       );
     }
   }
 }
 
 async function attachedDisks(shell: HostShell, machine: HostMachine): Promise<AttachedDisk[] | undefined> {
-  return parseDisks(await ask(shell, vimCommand('vmsvc/device.getdevices', machineId(machine.id))));
+  const command = vimCommand('vmsvc/device.getdevices', machineId(machine.id));
+  return parseDisks(await ask(shell, command, HEADING));
 }

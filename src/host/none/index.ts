@@ -6,6 +6,8 @@ export class NoHost extends PlainHost implements Host {
   readonly kind = 'none';
   readonly tellsPower = false;
   readonly startsMachines = false;
+  readonly stopsMachines = false;
+  readonly seesSizes = false;
 
   async find({ name }: MachineFiles): Promise<HostMachine> {
     return { id: '', name, guestOs: null };

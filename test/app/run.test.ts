@@ -12,56 +12,28 @@ import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { changeDisk } from '../../src/app/change.js';
-import { measureNone } from '../../src/app/plan.js';
 import { punchOnHost } from '../../src/app/punch.js';
 import { runCommand } from '../../src/app/run/commands.js';
 import { runMachine } from '../../src/app/run/index.js';
 import type { MachineOutcome, MachineRunOptions, RunServices } from '../../src/app/run/types.js';
-import { layoutRequest } from '../../src/plan/types.js';
 import { type EsxiMachine, FakeEsxi, makeDatastore } from '../support/esxi.js';
 import { judge } from '../support/judges.js';
 import { writeOpaqueDisk } from '../support/opaque-disk.js';
+import { RUN_OPTIONS, runServices } from '../support/run-services.js';
 import { testServices } from '../support/services.js';
 
 const SECTORS = 8192;
-const align = layoutRequest({ command: 'align' });
-const zero = layoutRequest({
-  command: 'zero',
-  zero: { gapsOnly: false, swap: false, pagefile: false, punch: true },
-});
-const OPTIONS: MachineRunOptions = {
-  wish: { request: () => align, measure: measureNone },
-  zero: { request: () => zero, measure: measureNone },
-  dryRun: false,
-  host: { kind: 'auto' },
-  powerOn: true,
-  keepOffOnFailure: false,
-  forcePowerOff: false,
-  reattach: false,
-  shutdownSeconds: 20,
-};
-
-function runServices(changes: Partial<RunServices> = {}): RunServices {
-  return {
-    ...testServices(),
-    who: { by: 'tester@here', host: hostname() },
-    confirmRun: async () => true,
-    recorded: (_command, _disk, work) => work(),
-    onStep: () => undefined,
-    onSwitchedOff: () => undefined,
-    runCommand: async () => 99,
-    ...changes,
-  };
-}
-
 /** Alignment of the only partition, read from the table. */
 const startOf = (folder: string): number => readFileSync(join(folder, 'x-flat.vmdk')).readUInt32LE(446 + 8);
 const lockOf = ({ vmx }: EsxiMachine): string => `${vmx}.vmreclaim-run`;
+const noteOf = (machine: EsxiMachine) => JSON.parse(readFileSync(lockOf(machine), 'utf8'));
 
 describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi host', () => {
   const parent = mkdtempSync(join(tmpdir(), 'vmreclaim-run-'));
   let esxi: FakeEsxi;
   let count = 0;
+  /** One store for all of them, which connects again where a test cuts the connection. */
+  const remote = () => esxi.server.options({ linkSeconds: 20 });
   beforeAll(async () => {
     esxi = await FakeEsxi.start(makeDatastore(parent, "data ['1'; touch pwned; ']"));
   });
@@ -85,11 +57,7 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     options: Partial<MachineRunOptions> = {},
     services: Partial<RunServices> = {},
   ): Promise<MachineOutcome> =>
-    runMachine(
-      esxi.server.url(vmx),
-      { ...OPTIONS, remote: esxi.server.options(), ...options },
-      runServices(services),
-    );
+    runMachine(esxi.server.url(vmx), { ...RUN_OPTIONS, remote: remote(), ...options }, runServices(services));
 
   /** As it was before: running, unlocked, unchanged. */
   function expectUntouched(machine: ReturnType<typeof made>): void {
@@ -118,8 +86,8 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
       'resize done',
       'zero skipped',
       'refresh done',
-      'unlock done',
       'power-on done',
+      'unlock done',
     ]);
     const { id } = machine;
     expect(esxi.deeds).toEqual([
@@ -134,7 +102,7 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     // Nothing is left to do: it is not switched off again, also when its host is asked for it by name.
     esxi.powerOn(machine);
     esxi.forget();
-    const byName = { ...OPTIONS, remote: esxi.server.options(), vm: name };
+    const byName = { ...RUN_OPTIONS, remote: remote(), vm: name };
     const again = await runMachine(esxi.server.url('/'), byName, runServices());
     expect(again).toMatchObject({ status: 'nothing-to-do', powerAfter: 'on', machine: outcome.machine });
     expect(esxi.deeds).toEqual([]);
@@ -147,8 +115,8 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     writeFileSync(machine.disk, `${text}ddb.thinProvisioned = "1"\n`);
     rmSync(machine.vmx.replace(/\.vmx$/, '-1a2b3c4d.vswp'));
     const url = esxi.server.url(machine.disk);
-    const options = { dryRun: false, remote: esxi.server.options() };
-    const changed = await changeDisk(url, OPTIONS.wish, options, testServices());
+    const options = { dryRun: false, remote: remote() };
+    const changed = await changeDisk(url, RUN_OPTIONS.wish, options, testServices());
     esxi.forget();
     const outcome = await punchOnHost(changed, url, options, new AbortController().signal);
     expect(esxi.deeds).toEqual([`vmkfstools -K ${machine.disk}`]);
@@ -211,6 +179,10 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     expect(failure).toMatchObject({ family: 'refused', code: 'still-running' });
     expect(failure.message).toContain('its disks are whole, and the virtual machine');
     expect(failure.message).toContain('is powered on');
+    expect(failure.message).toContain('may still do so');
+    // Whoever finds it off later knows that it is owed a start.
+    expect(noteOf(machine)).toMatchObject({ powerOn: true, stage: 'asked' });
+    rmSync(lockOf(machine));
     expectUntouched(machine);
     const outcome = await start(machine, { shutdownSeconds: 1, forcePowerOff: true });
     expect(outcome.steps.find(({ step }) => step === 'power-off')?.message).toBe('the power was cut');
@@ -327,6 +299,52 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     expect(esxi.power(machine)).toBe('Powered on');
   });
 
+  it('goes on when the connection is lost at any step, and tells nothing twice that was done', async () => {
+    const deeds = ['power.shutdown', 'device.diskremove', 'device.diskaddexisting', 'power.on'];
+    const machine = made();
+    esxi.put(`stale.${machine.id}`, '');
+    esxi.put(`sectors.${machine.id}`, '999');
+    // What did not reach the host is told again.
+    esxi.put('early.power.shutdown', '');
+    for (const deed of deeds.slice(1)) esxi.put(`late.${deed}`, '');
+    esxi.forget();
+    let isOff = false;
+    const onStep: RunServices['onStep'] = ({ step }) => {
+      isOff ||= step === 'power-off';
+      if (isOff && !['refresh', 'unlock'].includes(step)) esxi.server.cutConnections();
+    };
+    const outcome = await start(machine, { reattach: true, zero: null }, { onStep });
+    expect(outcome).toMatchObject({ status: 'done', powerAfter: 'on', warnings: [] });
+    const times = (deed: string) => esxi.deeds.filter((each) => each.startsWith(deed)).length;
+    expect(deeds.map(times)).toEqual([2, 1, 1, 1]);
+    expect(startOf(machine.folder)).toBe(128);
+    expect(readdirSync(machine.folder).sort()).toEqual(['x-flat.vmdk', 'x.vmdk', 'x.vmx']);
+  });
+
+  it('says what it knows when the host stays away behind the shutdown, and what it owes', async () => {
+    const away = await FakeEsxi.start(makeDatastore(mkdtempSync(join(parent, 'away-')), 'away'));
+    const folder = join(away.datastorePath, 'vm');
+    mkdirSync(folder);
+    writeOpaqueDisk(folder, SECTORS);
+    const machine = away.register('1', 'vm', folder, 'x.vmdk');
+    away.powerOn(machine);
+    const onStep: RunServices['onStep'] = ({ step }) => {
+      if (step === 'power-off') void away.server.stop();
+    };
+    const options = { ...RUN_OPTIONS, remote: away.server.options() };
+    const failure = await runMachine(away.server.url(machine.vmx), options, runServices({ onStep })).catch(
+      (error) => error,
+    );
+    await away.remove();
+    expect(failure).toMatchObject({ family: 'interrupted', code: 'link-lost' });
+    expect(failure.message).toContain(
+      'nothing was changed on its disks, and the virtual machine vm is not known',
+    );
+    expect(failure.detail.hint).toContain('goes on, and starts it where it is off');
+    expect(noteOf(machine)).toMatchObject({ powerOn: true, stage: 'off' });
+    expect(startOf(folder)).toBe(63);
+  });
+
   it('starts a machine again when the host does not take the news of its disks', async () => {
     const machine = made();
     esxi.put('fault.reload', '(vim.fault.TaskInProgress) {\n   msg = "busy"\n}\n');
@@ -390,16 +408,14 @@ describe('a run of a machine behind commands', () => {
     const state = join(folder, '..', `${basename(folder)}-power`);
     const vmx = join(folder, 'x.vmx');
     writeFileSync(vmx, 'displayName = "it\'s $(id)"\nscsi0:0.fileName = "x.vmdk"\n');
-    const { signal } = new AbortController();
-    const really = {
-      runCommand: (command: string, variables = {}) => runCommand(command, variables, signal),
-    };
+    const really = { runCommand };
     const commands = {
       isOff: `[ "$VMRECLAIM_VM" = "it's \\$(id)" ] || exit 7; case $(cat ${state}) in off*) ;; on*) exit 1 ;; *) exit 2 ;; esac`,
       powerOff: `echo off >${state}; echo "$VMRECLAIM_VMX" >>${state}`,
       powerOn: `sed -i s/off/on/ ${state}`,
     };
-    const run = () => runMachine(vmx, { ...OPTIONS, host: { kind: 'auto', commands } }, runServices(really));
+    const run = () =>
+      runMachine(vmx, { ...RUN_OPTIONS, host: { kind: 'auto', commands } }, runServices(really));
     writeFileSync(state, 'nobody knows');
     await expect(run()).rejects.toMatchObject({ family: 'refused', code: 'power-unknown' });
     writeFileSync(state, 'on');
@@ -415,9 +431,9 @@ describe('a run of a machine behind commands', () => {
   it('relies on the signs of use where nobody can be asked', async () => {
     writeOpaqueDisk(folder, SECTORS);
     writeFileSync(join(folder, 'x-1a2b3c4d.vswp'), 'swap');
-    await expect(runMachine(disk, OPTIONS, runServices())).rejects.toMatchObject({ code: 'running' });
+    await expect(runMachine(disk, RUN_OPTIONS, runServices())).rejects.toMatchObject({ code: 'running' });
     rmSync(join(folder, 'x-1a2b3c4d.vswp'));
-    expect(await runMachine(disk, OPTIONS, runServices())).toMatchObject({
+    expect(await runMachine(disk, RUN_OPTIONS, runServices())).toMatchObject({
       status: 'done',
       powerAfter: 'unknown',
       host: 'none',

@@ -6,6 +6,7 @@ import { changeDisk } from '../change.js';
 import type { Outcome } from '../outcome.js';
 import { planDisk } from '../plan.js';
 import { tryPunch } from '../punch.js';
+import { repeatAfterLoss } from '../reconnect.js';
 import { resumeRun } from '../resume.js';
 import { isUnfinished, type Machine } from './machine.js';
 import { requireOff, type Seat } from './power.js';
@@ -21,6 +22,8 @@ export interface DiskWork {
   readonly steps: Steps;
   /** Filled as the work goes on, so that it is known when it stops. */
   readonly results: DiskResult[];
+  /** Disks on which something was begun. */
+  readonly begun: Set<string>;
 }
 
 /**
@@ -38,9 +41,11 @@ export async function workOnDisks(work: DiskWork, known: readonly DiskForecast[]
 }
 
 async function finishEarlier(work: DiskWork, disk: string): Promise<Outcome | undefined> {
-  const { machine, options, services, steps } = work;
-  if (!isUnfinished(await openSource(machine.store, disk, options))) return undefined;
+  const { machine, options, services, steps, begun } = work;
+  const look = () => openSource(machine.store, disk, options);
+  if (!isUnfinished(await repeatAfterLoss(machine.store, services, look))) return undefined;
   return steps.take('resume', disk, async () => {
+    begun.add(disk);
     const outcome = await services.recorded('resume', disk, () => resumeRun(disk, options, services));
     work.results.push({ disk, resumed: outcome, change: null, zero: null });
     return { value: outcome, message: 'the run that an earlier one left was finished' };
@@ -58,7 +63,8 @@ async function plansOf(work: DiskWork, known: readonly DiskForecast[] | null): P
     return steps.take('plan', null, async () => {
       const value: Plan[] = [];
       for (const disk of machine.disks) {
-        value.push((await planDisk(disk, options.wish, options, services.signal)).plan);
+        const plan = () => planDisk(disk, options.wish, options, services.signal);
+        value.push((await repeatAfterLoss(machine.store, services, plan)).plan);
       }
       return { value, message: value.map(planText).join('; ') };
     });
@@ -77,9 +83,10 @@ export function planText({ disk, before, after, status }: Plan): string {
 }
 
 async function workOn(work: DiskWork, plan: Plan, resumed: Outcome | null): Promise<void> {
-  const { options, services, steps, results } = work;
+  const { options, services, steps, results, begun } = work;
   const disk = plan.disk.path;
   await requireOff(work.at);
+  begun.add(disk);
   const change = await steps.take('resize', disk, () => changed(work, plan));
   // Known before the next step, which may stop it all.
   keep(results, { disk, resumed, change, zero: null });

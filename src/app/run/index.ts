@@ -1,13 +1,14 @@
 import { locate } from '../../backends/registry.js';
 import { refusal, refused } from '../../core/errors.js';
 import { baseName } from '../../core/text.js';
-import type { PowerState } from '../../host/types.js';
 import { changeDisk, newRunId } from '../change.js';
+import { repeatAfterLoss, toTheEnd } from '../reconnect.js';
 import { type DiskWork, planText, workOnDisks } from './disks.js';
 import { forecastDisks } from './forecast.js';
 import { filesOf, hostOf } from './host.js';
-import { findMachine, type Machine } from './machine.js';
-import { type LockNote, lockMachine, type MachineLock, NO_LOCK, whose } from './machine-lock.js';
+import { findMachine } from './machine.js';
+import { lockMachine, NO_LOCK, NOTHING_OWED, type Owed, whose } from './machine-lock.js';
+import { inheritFrom } from './owed.js';
 import { powerToBegin, switchOff, untilUnused } from './power.js';
 import { type Ending, isDone, settle } from './settle.js';
 import { type StepEnd, Steps } from './steps.js';
@@ -15,7 +16,6 @@ import type { DiskForecast, MachineOutcome, MachineRunOptions, RunServices } fro
 
 /** A run that knows its machine and has its lock. */
 interface Run extends Ending {
-  readonly power: PowerState;
   readonly runId: string;
   readonly began: number;
 }
@@ -33,10 +33,13 @@ export async function runMachine(
   const run = await begin(target, options, services);
   const forecast = await nothingChanged(run, () => lookAhead(run));
   if (options.dryRun || !isWorth(run, forecast)) {
-    await letGo(run.lock);
+    await letGo(run);
     return outcomeOf(run, forecast, { status: options.dryRun ? 'dry-run' : 'nothing-to-do' });
   }
-  await nothingChanged(run, () => askFirst(run, forecast));
+  await nothingChanged(run, async () => {
+    requireSwitch(run);
+    await askFirst(run, forecast);
+  });
   const failure = await failureOf(() => offAndChange(run, forecast));
   const { power: powerAfter, warnings } = await settle(run, failure);
   const status = run.results.some(isDone) ? 'done' : 'nothing-to-do';
@@ -53,17 +56,38 @@ async function begin(target: string, options: MachineRunOptions, services: RunSe
   if (obstacle !== undefined) throw refusal(obstacle);
   const steps = new Steps(services);
   const runId = newRunId(services);
-  const work: DiskWork = { machine, at, options, services, steps, results: [] };
-  const note = { formatVersion: 1, runId, powerOn: false, ...services.who } as const;
-  const lock = options.dryRun
-    ? NO_LOCK
-    : await steps.take('lock', null, () =>
-        locked(machine, { ...note, startedAt: new Date(began).toISOString() }),
-      );
-  const owesStart = power === 'on' || lock.earlier?.powerOn === true;
-  return { ...work, target, lock, owesStart, power, runId, began };
+  const work: DiskWork = { machine, at, options, services, steps, results: [], begun: new Set() };
+  const parts = { ...work, target, power, runId, began };
+  if (options.dryRun) return { ...parts, lock: NO_LOCK, isLeft: false };
+  return { ...parts, ...(await steps.take('lock', null, () => locked(parts))) };
 }
 
+/** Takes the lock, and what an earlier run left with it. */
+async function locked(run: Omit<Run, 'lock' | 'isLeft'>): Promise<StepEnd<Pick<Run, 'lock' | 'isLeft'>>> {
+  const { machine, power, options, services, runId, began } = run;
+  const startedAt = new Date(began).toISOString();
+  const own = { formatVersion: 1, runId, startedAt, ...services.who } as const;
+  const lock = await lockMachine(machine.store, machine.vmx ?? machine.disks[0] ?? '', own, services);
+  const { earlier } = lock;
+  const name = baseName(lock.path);
+  if (earlier === null) return { value: { lock, isLeft: false }, message: name };
+  try {
+    const { owed, isOver, why } = await inheritFrom(earlier, machine, lock, power, options);
+    await lock.note(owed);
+    const start = owed.powerOn
+      ? '; the machine is owed a start'
+      : why === null
+        ? ''
+        : `; no start is owed: ${why}`;
+    const message = `${name}, taken over from ${whose(earlier)}, which did not end${start}`;
+    return { value: { lock, isLeft: !isOver }, message };
+  } catch (error) {
+    await lock.leave().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Finds the machine, and who runs it. */
 async function hostAndMachine(target: string, options: MachineRunOptions, services: RunServices) {
   const { vm } = options;
   const place = await locate(target, options.remote);
@@ -79,24 +103,19 @@ async function hostAndMachine(target: string, options: MachineRunOptions, servic
   return { host, machine: await findMachine({ ...place, path }, options) };
 }
 
-async function locked(machine: Machine, note: LockNote): Promise<StepEnd<MachineLock>> {
-  const lock = await lockMachine(machine.store, machine.vmx ?? machine.disks[0] ?? '', note);
-  const left = lock.earlier === null ? '' : `, taken over from ${whose(lock.earlier)}, which did not end`;
-  return { value: lock, message: `${baseName(lock.path)}${left}` };
-}
-
 /** Does what changes nothing; when it fails the lock goes and the machine is as it was. */
-async function nothingChanged<T>({ lock }: Run, work: () => Promise<T>): Promise<T> {
+async function nothingChanged<T>(run: Run, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    await letGo(lock).catch(() => undefined);
+    await letGo(run).catch(() => undefined);
     throw error;
   }
 }
 
 /** What an earlier run left behind stays a notice until somebody has brought it to its end. */
-const letGo = (lock: MachineLock): Promise<void> => (lock.earlier === null ? lock.release() : lock.leave());
+const letGo = ({ lock, isLeft, machine, services }: Run): Promise<void> =>
+  isLeft ? lock.leave() : repeatAfterLoss(machine.store, toTheEnd(services), () => lock.release());
 
 /** The sizes that are to be expected; with `--dry-run` also a rehearsal, where nobody is at the disks. */
 async function lookAhead(run: Run): Promise<DiskForecast[]> {
@@ -122,43 +141,72 @@ const forecastText = ({ disk, plan, note }: DiskForecast): string =>
   plan === null ? `${baseName(disk)}: ${note}` : planText(plan);
 
 /**
- * A machine that runs is switched off to change the layout of a disk, not only to look for something to clear. One that an earlier
- * run has switched off is always brought to its end.
+ * A machine that runs is switched off to change the layout of a disk, not only to look for something to clear. One that is off, and
+ * that an earlier run has worked on, is always brought to its end.
  */
 function isWorth({ power, options, lock }: Run, forecast: readonly DiskForecast[]): boolean {
   const changes = forecast.some(({ plan }) => plan === null || plan.status === 'change');
-  return changes || lock.earlier !== null || (power !== 'on' && options.zero !== null);
+  return changes || (power !== 'on' && (lock.earlier !== null || options.zero !== null));
 }
 
 async function askFirst(run: Run, disks: readonly DiskForecast[]): Promise<void> {
-  const { at, options, services, power, owesStart } = run;
+  const { at, services, power, lock } = run;
   const goes = await services.confirmRun({
     machine: at.seat.name,
     host: at.host.kind,
     power,
     willSwitchOff: power === 'on',
-    willSwitchOn: owesStart && options.powerOn && at.host.startsMachines,
+    willSwitchOn: (power === 'on' || lock.owed.powerOn) && canStart(run),
     disks,
   });
   if (!goes) throw refused('declined', 'nothing was changed: the run was declined');
 }
 
+const canStart = ({ at, options }: Run): boolean => options.powerOn && at.host.startsMachines;
+
+/** Refused while the machine runs and nobody was asked anything. */
+function requireSwitch({ at, power }: Run): void {
+  if (power !== 'on' || at.host.stopsMachines) return;
+  throw refused(
+    'no-command',
+    'the virtual machine would have to be shut down, and there is no --power-off-command',
+    {
+      hint: 'give --power-off-command, or shut it down by hand',
+    },
+  );
+}
+
 async function offAndChange(run: Run, forecast: readonly DiskForecast[]): Promise<void> {
-  const { at, options, services, steps, lock, machine, power } = run;
+  const { at, options, services, steps, machine, power, lock } = run;
   const ran = power === 'on';
-  if (ran) {
-    await steps.take('power-off', null, async () => {
-      services.onSwitchedOff(run.target);
-      // Written before: whoever finds the machine off knows that it is owed a start.
-      await lock.note(true);
-      return switchOff(at, options, services);
-    });
-  }
+  if (ran) await steps.take('power-off', null, () => switchedOff(run));
+  // A stop leaves a machine that is to be started.
+  else if (lock.owed.powerOn) services.onSwitchedOff(run.target);
   await steps.take('check', null, async () => {
-    await untilUnused(machine, at, options, { signal: services.signal, waits: ran });
+    const look = () => untilUnused(machine, at, options, { signal: services.signal, waits: ran });
+    await repeatAfterLoss(machine.store, services, look);
     return { value: undefined, message: 'nothing says that the disks are in use' };
   });
   await workOnDisks(run, ran ? null : forecast);
+}
+
+/** What is owed is written before the deed: whoever finds the machine off knows that it is to be started. */
+async function switchedOff(run: Run): Promise<StepEnd<void>> {
+  const { at, options, services, lock } = run;
+  const owed = (stage: Owed['stage'] & string): Owed =>
+    canStart(run) ? { powerOn: true, stage } : NOTHING_OWED;
+  const before = lock.owed;
+  services.onSwitchedOff(run.target);
+  const onRefused = () => lock.note(before).catch(() => undefined);
+  try {
+    await lock.note(owed('asked'));
+  } catch (error) {
+    await onRefused();
+    throw error;
+  }
+  const end = await switchOff(at, options, { signal: services.signal, onRefused });
+  await lock.note(owed('off'));
+  return end;
 }
 
 async function failureOf(work: () => Promise<void>): Promise<unknown> {

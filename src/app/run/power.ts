@@ -1,10 +1,10 @@
-import { conflict, deviceError, refusal, refused, VmreclaimError } from '../../core/errors.js';
+import { conflict, deviceError, isFamily, refusal, refused, VmreclaimError } from '../../core/errors.js';
 import { openSource } from '../../disk/open.js';
 import { reachState, sleep, waitsWith } from '../../host/power.js';
 import type { Host, HostMachine, PowerState } from '../../host/types.js';
 import { type Machine, signOfUse } from './machine.js';
 import type { StepEnd } from './steps.js';
-import type { MachineRunOptions, RunServices } from './types.js';
+import type { MachineRunOptions } from './types.js';
 
 /** Cutting the power and starting take a host some seconds. */
 const SWITCH_SECONDS = 60;
@@ -14,6 +14,9 @@ const SIGNS_PAUSE_MS = 1000;
 
 /** The guest cannot be shut down, or does not do it. */
 const DEAF: readonly string[] = ['still-running', 'tools-unavailable'];
+
+/** For what has to come to its end: a machine that was told to switch is waited for. A second signal ends the process. */
+const NO_STOP = new AbortController().signal;
 
 /** A machine at its host. */
 export interface Seat {
@@ -36,21 +39,32 @@ export async function powerToBegin({ host, seat }: Seat): Promise<PowerState> {
   return state;
 }
 
-const unknownState = ({ name }: HostMachine): VmreclaimError =>
+export const unknownState = ({ name }: HostMachine): VmreclaimError =>
   refused('power-unknown', `it is not known whether the virtual machine ${name} is powered off`, {
     hint: 'what the host answered is not understood: power it off by hand, then --host none',
   });
 
-/** Shuts the guest down and waits; cuts the power only when that was asked for. */
+/** What goes along with switching off. */
+export interface SwitchingOff {
+  readonly signal: AbortSignal;
+  /** The guest was not asked: the host said no. */
+  readonly onRefused: () => Promise<void>;
+}
+
+/**
+ * Shuts the guest down and waits; cuts the power only when that was asked for. What was asked of the guest cannot be taken back: a
+ * stop is obeyed behind it, so that the machine is started again.
+ */
 export async function switchOff(
   { host, seat }: Seat,
   options: Pick<MachineRunOptions, 'forcePowerOff' | 'shutdownSeconds'>,
-  { signal }: Pick<RunServices, 'signal'>,
+  { signal, onRefused }: SwitchingOff,
 ): Promise<StepEnd<void>> {
   const { forcePowerOff, shutdownSeconds: timeoutSeconds } = options;
+  const patience = { timeoutSeconds, signal: NO_STOP };
   try {
-    await host.shutDown(seat);
-    if (await reachState(host, seat, 'off', { timeoutSeconds, signal })) {
+    await askToShutDown({ host, seat }, forcePowerOff ? undefined : onRefused);
+    if (await reachState(host, seat, 'off', patience)) {
       return { value: undefined, message: 'the guest was shut down' };
     }
     throw refused(
@@ -67,7 +81,7 @@ export async function switchOff(
     if (!forcePowerOff || !isDeaf || (await host.powerState(seat)) !== 'on') throw error;
   }
   await host.cutPower(seat);
-  if (await reachState(host, seat, 'off', { timeoutSeconds: SWITCH_SECONDS, signal })) {
+  if (await reachState(host, seat, 'off', { timeoutSeconds: SWITCH_SECONDS, signal: NO_STOP })) {
     return { value: undefined, message: 'the power was cut' };
   }
   throw deviceError(
@@ -79,12 +93,20 @@ export async function switchOff(
   );
 }
 
+/** A command of the operator that failed may have done something; a host that names a fault has not. */
+async function askToShutDown({ host, seat }: Seat, onRefused?: () => Promise<void>): Promise<void> {
+  try {
+    await host.shutDown(seat);
+  } catch (error) {
+    if (isFamily(error, 'refused') && error.code !== 'command-failed') await onRefused?.();
+    throw error;
+  }
+}
+
 /** Starts the machine and waits until it runs. Rejects when it does not. */
 export async function switchOn({ host, seat }: Seat): Promise<StepEnd<void>> {
   await host.powerOn(seat);
-  // What was stopped by the user is still to be brought into a good state.
-  const { signal } = new AbortController();
-  if (await reachState(host, seat, 'on', { timeoutSeconds: SWITCH_SECONDS, signal })) {
+  if (await reachState(host, seat, 'on', { timeoutSeconds: SWITCH_SECONDS, signal: NO_STOP })) {
     return { value: undefined, message: 'the virtual machine runs' };
   }
   throw refused('not-started', `the virtual machine ${seat.name} was told to start and does not run`, {

@@ -5,7 +5,7 @@ import { type Fault, parseFault } from './parse-state.js';
 
 const ASK_MS = 120_000;
 /** After a lost connection: how often it is looked whether a deed was done, before it is done again. */
-const LOOKS = 5;
+const LOOKS = 3;
 const LOOK_PAUSE_MS = 1000;
 const MAX_TELLINGS = 3;
 

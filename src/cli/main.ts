@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { usageError } from '../core/errors.js';
-import { errorDocument, renderError } from '../report/error.js';
+import { errorDocument, type FailureParts, renderError } from '../report/error.js';
 import { toJson } from '../report/json.js';
 import { addCommands } from './commands.js';
 import { keepHeapSmall } from './heap.js';
 import { Signals } from './signals.js';
+import type { Surroundings } from './surroundings.js';
 import { printData, printTalk, renderOptions } from './terminal.js';
 
 /** The version in package.json, which lies two folders up in the built package. */
@@ -21,32 +22,45 @@ export async function main(args: readonly string[]): Promise<number> {
   const signals = new Signals();
   const json = args.includes('--json');
   let exitCode = 0;
+  let known: FailureParts = {};
   try {
-    const program = buildProgram((code) => {
-      exitCode = code;
-    }, signals);
+    const program = buildProgram({
+      signals,
+      version: readVersion(),
+      setExitCode: (code) => {
+        exitCode = code;
+      },
+      tellOfFailure: (parts) => {
+        known = parts;
+      },
+    });
     await program.parseAsync([...args], { from: 'user' });
     return exitCode;
   } catch (error) {
-    return reportFailure(error, json, signals, args.includes('--no-color'));
+    return reportFailure(error, json ? known : undefined, signals, args.includes('--no-color'));
   }
 }
 
-function buildProgram(setExitCode: (code: number) => void, signals: Signals): Command {
-  const version = readVersion();
+function buildProgram(around: Surroundings): Command {
   const program = new Command('vmreclaim')
     .description(
       'Resizes and aligns virtual machine disks offline and in place: crash-safe, rehearsed, without root.',
     )
-    .version(version, '-V, --version')
+    .version(around.version, '-V, --version')
     .exitOverride()
     .configureOutput({ writeOut: (text) => printData(text, {}), writeErr: () => undefined })
     .showSuggestionAfterError();
-  addCommands(program, { setExitCode, signals, version });
+  addCommands(program, around);
   return program;
 }
 
-function reportFailure(error: unknown, json: boolean, signals: Signals, noColor: boolean): number {
+/** `known`: undefined for a person, else what the JSON holds besides the error. */
+function reportFailure(
+  error: unknown,
+  known: FailureParts | undefined,
+  signals: Signals,
+  noColor: boolean,
+): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
   const stopped = signals.exitCode();
   if (stopped !== undefined) {
@@ -58,7 +72,7 @@ function reportFailure(error: unknown, json: boolean, signals: Signals, noColor:
     shown,
     renderOptions(process.stderr, noColor ? { color: false } : {}),
   );
-  printTalk(json ? toJson(errorDocument(shown)) : text);
+  printTalk(known === undefined ? text : toJson({ ...errorDocument(shown), ...known }));
   return exitCode;
 }
 

@@ -31,6 +31,7 @@ export async function runRun(target: string, flags: MachineFlags, around: Surrou
   // Before anything is switched off, not in the middle.
   if (!options.dryRun) requireAnswer(flags.yes === true);
   const steps: RunStep[] = [];
+  around.tellOfFailure({ steps });
   const what = { command: 'run', disk: target };
   const work = () =>
     withRunServices(target, flags, around, steps, (services) => runMachine(target, options, services));

@@ -1,7 +1,7 @@
 import { type ErrorFamily, VmreclaimError } from '../core/errors.js';
 import { painter } from './paint.js';
 import { wrapText } from './text-width.js';
-import type { Rendered, RenderOptions } from './types.js';
+import type { Rendered, RenderOptions, StepDocument } from './types.js';
 
 /** Exit codes that do not come from an error. See docs/exit-codes.md. */
 export const EXIT_DONE = 0;
@@ -23,6 +23,11 @@ export const EXIT_CODES: Readonly<Record<ErrorFamily, number>> = {
 /** The exit code of whatever was thrown. What is no VmreclaimError is a bug. */
 export function exitCodeOf(error: unknown): number {
   return EXIT_CODES[error instanceof VmreclaimError ? error.family : 'internal'];
+}
+
+/** What is known of a command that failed besides the error; `run` tells the steps that it took. */
+export interface FailureParts {
+  readonly steps?: readonly StepDocument[];
 }
 
 /** What `--json` prints on stderr when a command fails. Keys that say nothing are left out. */

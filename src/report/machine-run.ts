@@ -5,17 +5,7 @@ import { reasonLines } from './notes.js';
 import { type Painter, painter } from './paint.js';
 import type { RunResult } from './run-result.js';
 import { wrapText } from './text-width.js';
-import type { Rendered, RenderOptions } from './types.js';
-
-/** A step of a run, as it ended. */
-export interface StepDocument {
-  readonly step: string;
-  /** Null: the machine as a whole. */
-  readonly disk: string | null;
-  readonly status: 'done' | 'skipped' | 'failed';
-  readonly message: string;
-  readonly seconds: number;
-}
+import type { Rendered, RenderOptions, StepDocument } from './types.js';
 
 /** The JSON of `run`, key by key as docs/cli.md promises it. */
 export interface MachineRunDocument {

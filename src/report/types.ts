@@ -13,3 +13,13 @@ export interface Rendered {
   readonly text: string;
   readonly exitCode: number;
 }
+
+/** A step of a run, as it ended. */
+export interface StepDocument {
+  readonly step: string;
+  /** Null: the machine as a whole. */
+  readonly disk: string | null;
+  readonly status: 'done' | 'skipped' | 'failed';
+  readonly message: string;
+  readonly seconds: number;
+}

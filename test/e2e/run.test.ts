@@ -104,7 +104,13 @@ describe.skipIf(!rootJudge(...JUDGES, 'sshd', 'ssh-keygen'))('vmreclaim run', ()
     small('14');
     esxi.put('fault.power.shutdown', '(vim.fault.ToolsUnavailable) {\n   msg = "no Tools"\n}\n');
     const { stderr } = await expectCli(4, ...command());
-    const { error } = JSON.parse(stderr);
+    const { error, steps } = JSON.parse(stderr);
+    expect(steps.map(({ step, status }: Record<string, string>) => `${step} ${status}`)).toEqual([
+      'lock done',
+      'plan done',
+      'power-off failed',
+      'unlock done',
+    ]);
     expect(error).toMatchObject({ code: 'tools-unavailable', family: 'refused' });
     expect(error.message).toContain('is powered on');
     const history = readFileSync(join(esxi.server.folder, 'state', 'runs.ndjson'), 'utf8');

@@ -5,6 +5,7 @@ import { type Outcome, runResult } from '../app/outcome.js';
 import { measureNone, planDisk, requestFromPlan, type Wish } from '../app/plan.js';
 import { punchOnHost } from '../app/punch.js';
 import { goOn } from '../app/resume.js';
+import { sayingStartOwed } from '../app/run/owed.js';
 import type { Services } from '../app/services.js';
 import { usageError } from '../core/errors.js';
 import type { RunRecord } from '../history/types.js';
@@ -188,10 +189,12 @@ export async function runResume(disk: string, flags: CommonOptions, around: Surr
   const what = { command: 'resume', disk } as const;
   const options = openOptions(flags, around.signals.signal);
   const work = () =>
-    withServices(flags, around, false, async (services) => {
-      const ended = await goOn(disk, options, services);
-      return 'restored' in ended ? ended : punchOnHost(ended, disk, options, services.signal);
-    });
+    withServices(flags, around, false, (services) =>
+      sayingStartOwed(disk, options, async () => {
+        const ended = await goOn(disk, options, services);
+        return 'restored' in ended ? ended : punchOnHost(ended, disk, options, services.signal);
+      }),
+    );
   const ended = await recorded(what, flags, around, work, (value, context, seconds) =>
     'restored' in value
       ? abandonRecord('resume', value, seconds, context)

@@ -21,10 +21,19 @@ export interface CliRun {
 }
 
 /** Starts the real command line in a process of its own. */
-export function startCli(...args: string[]): CliRun {
+export const startCli = (...args: string[]): CliRun => spawnCli(args, false);
+
+/** The same in a group of its own, as a shell does: a signal to the group is what Ctrl-C is. */
+export const startCliInGroup = (...args: string[]): CliRun => spawnCli(args, true);
+
+function spawnCli(args: readonly string[], detached: boolean): CliRun {
   const began = performance.now();
   const env = { ...process.env, NO_COLOR: '1', LC_ALL: 'C' };
-  const child = spawn(process.execPath, [BIN, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [BIN, ...args], {
+    env,
+    detached,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   const timer = setTimeout(() => child.kill('SIGKILL'), TIMEOUT_MS);
   const texts = { stdout: '', stderr: '' };
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

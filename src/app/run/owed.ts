@@ -1,10 +1,14 @@
-import type { Reason } from '../../core/errors.js';
-import { cleanText, shellQuote } from '../../core/text.js';
+import { locate } from '../../backends/registry.js';
+import { conflict, hintOf, isFamily, type Reason, VmreclaimError } from '../../core/errors.js';
+import { baseName, shellQuote } from '../../core/text.js';
 import type { Store } from '../../device/store.js';
 import { openSource } from '../../disk/open.js';
 import type { DiskSource } from '../../disk/types.js';
 import type { PowerState } from '../../host/types.js';
+import { withoutRunSuffix } from '../find-run.js';
 import type { OpenOptions } from '../open.js';
+import type { Outcome } from '../outcome.js';
+import type { Dropped } from '../restore.js';
 import { isUnfinished, type Machine } from './machine.js';
 import {
   type LockNote,
@@ -83,19 +87,43 @@ async function whyNotOwed(
 const modifiedOf = async (store: Store, path: string): Promise<number | undefined> =>
   (await store.stat(path))?.modifiedMs;
 
-/** A notice for who works on a disk of a machine that a run has switched off and not on again; undefined: it has not. */
-export async function startOwed(
-  store: Store,
-  disk: string,
+/**
+ * Resumes a disk, and says it when a run of its machine has switched that off and not on again: resuming the disk starts nothing. What
+ * cannot be found out about it stops nothing.
+ */
+export async function sayingStartOwed<T extends Outcome | Dropped>(
+  target: string,
   options: OpenOptions,
-): Promise<Reason | undefined> {
-  const source = await openSource(store, disk, options);
-  const subject = source.vm?.path ?? source.path;
-  const note = await readMachineLock(store, subject);
-  if (note === null || !note.powerOn) return undefined;
-  return {
-    code: 'start-owed',
-    message: `${whose(note)} has switched the virtual machine ${cleanText(source.vm?.name ?? '')} off, and not on again`,
-    hint: `vmreclaim run ${shellQuote(subject)} with the same options goes on and starts it`,
-  };
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    const ended = await work();
+    const owed = 'restored' in ended ? undefined : await startOwed(target, options);
+    return owed === undefined || 'restored' in ended
+      ? ended
+      : { ...ended, warnings: [...ended.warnings, owed] };
+  } catch (error) {
+    if (!isFamily(error, 'conflict') || error.code !== 'no-run') throw error;
+    const owed = await startOwed(target, options);
+    if (owed === undefined) throw error;
+    throw conflict('no-run', `${error.message}; ${owed.message}`, { ...error.detail, ...hintOf(owed) });
+  }
+}
+
+async function startOwed(target: string, options: OpenOptions): Promise<Reason | undefined> {
+  try {
+    const { store, path } = await locate(target, options.remote);
+    const { vm, path: disk } = await openSource(store, withoutRunSuffix(path), options);
+    const subject = vm?.path ?? disk;
+    const note = await readMachineLock(store, subject);
+    if (note === null || !note.powerOn) return undefined;
+    return {
+      code: 'start-owed',
+      message: `${whose(note)}, has switched the virtual machine ${vm?.name ?? baseName(disk)} off, and not on again`,
+      hint: `vmreclaim run ${shellQuote(subject)} with the same options goes on, and starts it`,
+    };
+  } catch (error) {
+    if (error instanceof VmreclaimError) return undefined;
+    throw error;
+  }
 }

@@ -345,6 +345,31 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     expect(startOf(folder)).toBe(63);
   });
 
+  it('names both lock files that a client left which is gone', async () => {
+    const machine = made();
+    const storeLock = `${lockOf(machine)}.vmreclaim-lock`;
+    const client = { id: 'another', host: 'elsewhere' };
+    writeFileSync(storeLock, JSON.stringify({ client, since: 'yesterday', disk: 'x', nonce: 'n' }));
+    const note = {
+      formatVersion: 1,
+      runId: 'r',
+      host: 'elsewhere',
+      by: 'me',
+      startedAt: 'then',
+      powerOn: true,
+    };
+    writeFileSync(lockOf(machine), JSON.stringify(note));
+    const failure = await start(machine).catch((error) => error);
+    expect(failure).toMatchObject({ family: 'conflict', code: 'machine-locked' });
+    expect(failure.message).toContain('run r of me, begun then, or it did not come to its end');
+    expect(failure.detail.hint).toContain('again on elsewhere');
+    for (const path of [storeLock, lockOf(machine)]) {
+      expect(failure.detail.hint).toContain(path.slice(path.lastIndexOf('/')));
+      rmSync(path);
+    }
+    expectUntouched(machine);
+  });
+
   it('starts a machine again when the host does not take the news of its disks', async () => {
     const machine = made();
     esxi.put('fault.reload', '(vim.fault.TaskInProgress) {\n   msg = "busy"\n}\n');

@@ -33,7 +33,10 @@ export function withMachineOptions(command: Command): Command {
     .option('--power-on-command <command>', 'starts the machine')
     .option('--force-power-off', 'cut the power when the guest does not shut down')
     .addOption(
-      new Option('--shutdown-timeout <seconds>', 'how long the guest may take to shut down')
+      new Option(
+        '--shutdown-timeout <seconds>',
+        'how long the guest may take to shut down, and a command that switches the machine',
+      )
         .argParser(shutdownSeconds)
         .default(DEFAULT_SHUTDOWN_SECONDS),
     )

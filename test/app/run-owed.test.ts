@@ -134,6 +134,20 @@ describe('a start that a run owes its machine', () => {
     expect(machine.deeds()).toEqual(['asked']);
   });
 
+  it('is said when the next run is refused', async () => {
+    const machine = made();
+    machine.put('deaf');
+    await failureOf(start(machine, { shutdownSeconds: 1 }));
+    machine.power = 'off';
+    machine.put('x0-000001-delta.vmdk');
+    const failure = await failureOf(start(machine));
+    expect(failure).toMatchObject({ family: 'refused', code: 'snapshots' });
+    expect(failure.message).toContain('is off, and owed a start by run');
+    machine.drop('x0-000001-delta.vmdk');
+    expect(await start(machine)).toMatchObject({ powerAfter: 'on' });
+    expect(machine.note()).toBeNull();
+  });
+
   it('is over when the machine was found running', async () => {
     const machine = await unstarted();
     machine.power = 'on';

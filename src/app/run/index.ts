@@ -1,6 +1,6 @@
 import { locate } from '../../backends/registry.js';
-import { refusal, refused } from '../../core/errors.js';
-import { baseName } from '../../core/text.js';
+import { refusal, refused, VmreclaimError } from '../../core/errors.js';
+import { baseName, shellQuote } from '../../core/text.js';
 import { changeDisk, newRunId } from '../change.js';
 import { repeatAfterLoss, toTheEnd } from '../reconnect.js';
 import { type DiskWork, planText, workOnDisks } from './disks.js';
@@ -109,8 +109,19 @@ async function nothingChanged<T>(run: Run, work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     await letGo(run).catch(() => undefined);
-    throw error;
+    throw withOwed(run, error);
   }
+}
+
+/** What an earlier run owes is not forgotten over what stands against this one. */
+function withOwed({ power, lock, at, target }: Run, error: unknown): unknown {
+  const { earlier, owed } = lock;
+  if (!(error instanceof VmreclaimError) || earlier === null || !owed.powerOn || power === 'on') return error;
+  const { family, code, message, detail } = error;
+  const start = `start it by hand, or let it be started: vmreclaim run ${shellQuote(target)} with the same options`;
+  const hint = detail.hint === undefined ? start : `${detail.hint}; ${start}`;
+  const text = `${message}; the virtual machine ${at.seat.name} is off, and owed a start by ${whose(earlier)}`;
+  return new VmreclaimError(family, code, text, { ...detail, hint });
 }
 
 /** What an earlier run left behind stays a notice until somebody has brought it to its end. */

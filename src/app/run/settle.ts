@@ -46,7 +46,7 @@ export async function settle(given: Ending, failure: unknown): Promise<Settled> 
   } catch (error) {
     // A question is the way of a host to say that it was told: it is up to who answers.
     if (isFamily(error, 'refused') && error.code === 'question') await unlock(end);
-    else await end.lock.leave().catch(() => undefined);
+    else await leaveNotice(end, error);
     throw stopped(end, failure ?? error, isLoss(error) ? 'unknown' : await powerNow(end), unseen);
   }
   const isOwed = end.lock.owed.powerOn && !(power === 'on' && end.lock.owed.stage !== 'asked');
@@ -56,6 +56,12 @@ export async function settle(given: Ending, failure: unknown): Promise<Settled> 
   } else warnings.push(...(await unlock(end)));
   if (failure === undefined) return { power, warnings };
   throw stopped(end, failure, power, unseen);
+}
+
+/** With the time of now: what a start that failed has written is no sign that the machine ran since. */
+async function leaveNotice({ lock }: Ending, error: unknown): Promise<void> {
+  if (!isLoss(error) && lock.owed.powerOn) await lock.note(lock.owed).catch(() => undefined);
+  await lock.leave().catch(() => undefined);
 }
 
 /** What is known of the disks at the end. */

@@ -130,21 +130,31 @@ export class EsxiHost implements Host {
     return { id, name: summary.name ?? cleanText(name), guestOs: summary.guestOs };
   }
 
-  /** Where `[datastore] path` lies; undefined for a datastore that is not mounted here. */
+  /** Where `[datastore] path` lies; undefined for a datastore that is not mounted here, or where it could be two. */
   private async pathOf({ datastore, path }: DatastorePath): Promise<string | undefined> {
-    const stores = await this.mounted();
-    const [store, twice] = stores.filter(({ name }) => name === datastore);
-    return store === undefined || twice !== undefined ? undefined : `${store.path}/${path}`;
+    // Both names may hold what separates them.
+    const text = `[${datastore}] ${path}`;
+    const [found, twice] = (await this.mounted()).flatMap((store) => {
+      const prefix = `[${store.name}] `;
+      return text.startsWith(prefix) ? [`${store.path}/${text.slice(prefix.length)}`] : [];
+    });
+    return twice === undefined ? found : undefined;
   }
 
   private mounted(): Promise<readonly Datastore[]> {
-    const command = vimCommand('hostsvc/datastore/listsummary');
-    this.datastores ??= ask(this.shell, command, HEADINGS.datastores).then((output) => {
-      const found = parseDatastores(output);
-      if (found === undefined) throw notUnderstood('the list of its datastores');
-      return found;
+    this.datastores ??= this.askForDatastores().catch((error: unknown) => {
+      // Once the host did not answer: it is asked anew.
+      this.datastores = undefined;
+      throw error;
     });
     return this.datastores;
+  }
+
+  private async askForDatastores(): Promise<readonly Datastore[]> {
+    const command = vimCommand('hostsvc/datastore/listsummary');
+    const found = parseDatastores(await ask(this.shell, command, HEADINGS.datastores));
+    if (found === undefined) throw notUnderstood('the list of its datastores');
+    return found;
   }
 
   async powerState({ id }: HostMachine): Promise<PowerState> {

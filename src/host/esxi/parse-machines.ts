@@ -23,7 +23,10 @@ export interface Datastore {
   readonly type: string;
 }
 
-/** Takes `[datastore] folder/file` apart; undefined when it is none. A name may hold brackets, so the first `] ` ends it. */
+/**
+ * Takes `[datastore] folder/file` apart; undefined when it is none. A name may hold brackets, so this is one way of more: which it is,
+ * the datastores that are there tell.
+ */
 export function parseDatastorePath(text: string): DatastorePath | undefined {
   const [, datastore, path] = /^\[(.+?)\] (\S.*)$/.exec(text) ?? [];
   if (datastore === undefined || path === undefined || path.split('/').includes('..')) return undefined;

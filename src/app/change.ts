@@ -1,3 +1,4 @@
+import { locate } from '../backends/registry.js';
 import { conflict, hintOf, isFamily, refused } from '../core/errors.js';
 import { openSource } from '../disk/open.js';
 import type { Disk, DiskSource } from '../disk/types.js';
@@ -12,7 +13,7 @@ import { sweepLitter } from './litter.js';
 import { type Found, type OpenOptions, withDisk } from './open.js';
 import { type Outcome, outcome } from './outcome.js';
 import { planDisk, type Wish, withCopyNote } from './plan.js';
-import { goOnAfterLoss, isLoss } from './reconnect.js';
+import { goOnAfterLoss, isLoss, repeatAfterLoss } from './reconnect.js';
 import { type Rehearsal, rehearse } from './rehearse.js';
 import { resizeTools } from './resize-tools.js';
 import { resumeOnce } from './resume.js';
@@ -38,7 +39,9 @@ export async function changeDisk(
   services: Services,
 ): Promise<Outcome> {
   const began = services.now();
-  const { source, facts, plan } = await planDisk(target, wish, options, services.signal);
+  const { store } = await locate(target, options.remote);
+  const looked = () => planDisk(target, wish, options, services.signal);
+  const { source, facts, plan } = await repeatAfterLoss(store, services, looked);
   const finish = (status: Outcome['status'], parts: Partial<Outcome> = {}) =>
     outcome({ plan, before: facts, status, services, began, ...parts });
   if (plan.status === 'nothing-to-do') {

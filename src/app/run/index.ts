@@ -134,7 +134,8 @@ async function lookAhead(run: Run): Promise<DiskForecast[]> {
   const { wish, dryRun } = options;
   const runs = power === 'on';
   const forecast = await steps.take('plan', null, async () => {
-    const value = await forecastDisks(machine, runs, wish, options, services.signal);
+    const look = () => forecastDisks(machine, runs, wish, options, services.signal);
+    const value = await repeatAfterLoss(machine.store, services, look);
     return { value, message: value.map(forecastText).join('; ') };
   });
   for (const { disk, plan } of dryRun && !runs ? forecast : []) {

@@ -44,7 +44,8 @@ export class FakeEsxi {
 
   static async start(datastore: { name: string; path: string }): Promise<FakeEsxi> {
     const state = mkdtempSync(join(datastore.path, '..', 'esxi-state-'));
-    const env = { ESXI_STATE: state, PATH: `${COMMANDS}:/usr/bin:/bin` };
+    mkdirSync(join(state, 'tmp'));
+    const env = { ESXI_STATE: state, PATH: `${COMMANDS}:/usr/bin:/bin`, TMPDIR: join(state, 'tmp') };
     return new FakeEsxi(await Sshd.start({ env }), datastore, state);
   }
 
@@ -89,6 +90,11 @@ export class FakeEsxi {
 
   drop(name: string): void {
     rmSync(join(this.state, name), { force: true });
+  }
+
+  /** Where its programs keep what they do not want to keep. */
+  get temporary(): string {
+    return join(this.state, 'tmp');
   }
 
   get datastorePath(): string {

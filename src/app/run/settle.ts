@@ -47,7 +47,8 @@ export async function settle(given: Ending, failure: unknown): Promise<Settled> 
     // A question is the way of a host to say that it was told: it is up to who answers.
     if (isFamily(error, 'refused') && error.code === 'question') await unlock(end);
     else await leaveNotice(end, error);
-    throw stopped(end, failure ?? error, isLoss(error) ? 'unknown' : await powerNow(end), unseen);
+    const isSilent = isLoss(error) || (isFamily(error, 'device') && error.code === 'host-timeout');
+    throw stopped(end, failure ?? error, isSilent ? 'unknown' : await powerNow(end), unseen);
   }
   const isOwed = end.lock.owed.powerOn && !(power === 'on' && end.lock.owed.stage !== 'asked');
   if (isOwed) {

@@ -26,7 +26,7 @@ describe('a start that a run owes its machine', () => {
   ): Promise<MachineOutcome> =>
     runMachine(
       machine.vmx,
-      { ...RUN_OPTIONS, host: machine.host, ...options },
+      { ...RUN_OPTIONS, zero: null, host: machine.host, ...options },
       runServices({ ...reallyRun, ...services }),
     );
   const failureOf = (run: Promise<MachineOutcome>) => run.catch((error) => error);
@@ -118,7 +118,7 @@ describe('a start that a run owes its machine', () => {
     ['zero', 1, 128],
   ] as const)('is given when the run is stopped behind %s (%i)', async (step, nth, partition) => {
     const machine = made();
-    const failure = await failureOf(start(machine, {}, stopBehind(step, nth)));
+    const failure = await failureOf(start(machine, { zero: RUN_OPTIONS.zero }, stopBehind(step, nth)));
     // Behind the last step on a disk there is nothing to stop.
     if (step !== 'zero') expect(failure).toMatchObject({ family: 'interrupted', code: 'stopped' });
     expect(machine.startOf()).toBe(partition);
@@ -146,6 +146,14 @@ describe('a start that a run owes its machine', () => {
     machine.drop('x0-000001-delta.vmdk');
     expect(await start(machine)).toMatchObject({ powerAfter: 'on' });
     expect(machine.note()).toBeNull();
+  });
+
+  it('is kept where nobody can be asked to start it', async () => {
+    const machine = await unstarted();
+    const outcome = await start(machine, { host: { kind: 'none' } });
+    expect(outcome.warnings.map(({ code }) => code)).toEqual(['start-owed']);
+    expect(machine.note()).toMatchObject({ powerOn: true });
+    expect(await start(machine)).toMatchObject({ powerAfter: 'on', warnings: [] });
   });
 
   it('is over when the machine was found running', async () => {
@@ -182,8 +190,10 @@ describe('a start that a run owes its machine', () => {
       asked = true;
       return true;
     };
-    const failure = await failureOf(start(machine, { host }, { confirmRun }));
-    expect(failure).toMatchObject({ family: 'refused', code: 'no-command' });
+    for (const dryRun of [true, false]) {
+      const failure = await failureOf(start(machine, { host, dryRun }, { confirmRun }));
+      expect(failure).toMatchObject({ family: 'refused', code: 'no-command' });
+    }
     expect(asked).toBe(false);
     expect(machine.note()).toBeNull();
     expect(machine.power).toBe('on');

@@ -32,14 +32,13 @@ export async function runMachine(
 ): Promise<MachineOutcome> {
   const run = await begin(target, options, services);
   const forecast = await nothingChanged(run, () => lookAhead(run));
-  if (options.dryRun || !isWorth(run, forecast)) {
+  const isWorthIt = isWorth(run, forecast);
+  if (isWorthIt) await nothingChanged(run, async () => requireSwitch(run));
+  if (options.dryRun || !isWorthIt) {
     await letGo(run);
     return outcomeOf(run, forecast, { status: options.dryRun ? 'dry-run' : 'nothing-to-do' });
   }
-  await nothingChanged(run, async () => {
-    requireSwitch(run);
-    await askFirst(run, forecast);
-  });
+  await nothingChanged(run, () => askFirst(run, forecast));
   const failure = await failureOf(() => offAndChange(run, forecast));
   const { power: powerAfter, warnings } = await settle(run, failure);
   const status = run.results.some(isDone) ? 'done' : 'nothing-to-do';

@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
@@ -343,6 +344,23 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
     expect(failure.detail.hint).toContain('goes on, and starts it where it is off');
     expect(noteOf(machine)).toMatchObject({ powerOn: true, stage: 'off' });
     expect(startOf(folder)).toBe(63);
+  });
+
+  it('keeps the start of a machine that does not start, unless it ran since and was switched off', async () => {
+    for (const ranSince of [false, true]) {
+      const machine = made();
+      esxi.put('fault.power.on', '(vim.fault.FileLocked) {\n   msg = "locked"\n}\n');
+      const failure = await start(machine, { zero: null }).catch((error) => error);
+      esxi.drop('fault.power.on');
+      expect(failure).toMatchObject({ family: 'interrupted', code: 'locked' });
+      expect(noteOf(machine)).toMatchObject({ powerOn: true, stage: 'ready' });
+      const log = join(machine.folder, 'vmware.log');
+      writeFileSync(log, '');
+      const later = new Date(Date.now() + 3_600_000);
+      if (ranSince) utimesSync(log, later, later);
+      expect((await start(machine)).powerAfter).toBe(ranSince ? 'off' : 'on');
+      expect(existsSync(lockOf(machine))).toBe(false);
+    }
   });
 
   it('names both lock files that a client left which is gone', async () => {

@@ -87,8 +87,8 @@ describe.skipIf(!judge('sshd', 'ssh-keygen'))('a run of a machine on an ESXi hos
       'resize done',
       'zero skipped',
       'refresh done',
-      'power-on done',
       'unlock done',
+      'power-on done',
     ]);
     const { id } = machine;
     expect(esxi.deeds).toEqual([

@@ -125,6 +125,7 @@ const owedIn = ({ powerOn, stage, since }: LockNote): Owed => ({
 
 class HeldLock implements MachineLock {
   owed = NOTHING_OWED;
+  private isReleased = false;
 
   constructor(
     private readonly store: Store,
@@ -153,9 +154,11 @@ class HeldLock implements MachineLock {
     return parseNote(bytes)?.runId === this.own.runId;
   }
 
-  /** While it is held: behind, it could be that of the next one. */
+  /** While it is held, and once: behind, it could be that of the next one. */
   async release(): Promise<void> {
+    if (this.isReleased) return;
     await this.store.remove(this.path);
+    this.isReleased = true;
     await this.file.close();
   }
 

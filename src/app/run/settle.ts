@@ -99,15 +99,31 @@ async function lookAtDisks(end: Ending): Promise<DisksSeen> {
   return { broken, unseen };
 }
 
+/**
+ * The disks are free, and what stays of the lock until the machine runs is the note of the start that it is owed: whatever
+ * stops that start, the next run knows of it.
+ */
+async function unlockForStart({ steps, lock }: Ending): Promise<void> {
+  await steps.mustTake('unlock', null, async () => {
+    await lock.note({ powerOn: true, stage: 'ready' }).catch(() => undefined);
+    return {
+      value: undefined,
+      message: 'the disks are free; the note of the start that is owed stays until it is given',
+    };
+  });
+}
+
 /** The machine runs, or is not to be started. A lock file that cannot be removed is a warning then: the next run takes it over. */
-async function unlock({ steps, machine, services, lock }: Ending): Promise<readonly Reason[]> {
-  const { store } = machine;
+async function unlock(end: Ending): Promise<readonly Reason[]> {
+  const { steps, lock } = end;
   try {
-    await steps.mustTake('unlock', null, async () => {
-      await repeatAfterLoss(store, services, () => lock.release());
-      await repeatAfterLoss(store, services, async () => store.removeLeftLocks?.());
-      return { value: undefined, message: 'the lock was removed' };
-    });
+    if (steps.taken.some(({ step }) => step === 'unlock')) await removeLock(end);
+    else {
+      await steps.mustTake('unlock', null, async () => {
+        await removeLock(end);
+        return { value: undefined, message: 'the lock was removed' };
+      });
+    }
     return [];
   } catch (error) {
     if (!(error instanceof VmreclaimError)) throw error;
@@ -115,6 +131,11 @@ async function unlock({ steps, machine, services, lock }: Ending): Promise<reado
     const hint = `the next run of this machine removes it: ${shellQuote(lock.path)}`;
     return [{ code: 'lock-left', message: `the lock could not be removed: ${error.message}`, hint }];
   }
+}
+
+async function removeLock({ machine: { store }, services, lock }: Ending): Promise<void> {
+  await repeatAfterLoss(store, services, () => lock.release());
+  await repeatAfterLoss(store, services, async () => store.removeLeftLocks?.());
 }
 
 /**
@@ -180,16 +201,15 @@ async function startAgain(end: Ending, failure: unknown): Promise<PowerState> {
   const keep = whyKept(end, failure);
   if (keep !== undefined) {
     const message = `the virtual machine stays off: ${keep}`;
-    await steps.mustTake('power-on', null, async () => ({ value: undefined, message, skipped: true }));
     await lock.note(NOTHING_OWED).catch(() => undefined);
+    await unlock(end);
+    await steps.mustTake('power-on', null, async () => ({ value: undefined, message, skipped: true }));
     return 'off';
   }
   // Somebody else switched it off, before this run did.
   if (!owed.powerOn) return 'off';
-  await steps.mustTake('power-on', null, async () => {
-    await lock.note({ powerOn: true, stage: 'ready' }).catch(() => undefined);
-    return switchOn(at);
-  });
+  await unlockForStart(end);
+  await steps.mustTake('power-on', null, () => switchOn(at));
   return 'on';
 }
 

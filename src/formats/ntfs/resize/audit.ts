@@ -3,6 +3,7 @@ import { HOLE, MappingPairs } from '../mapping-pairs.js';
 import type { FileRecord } from '../record.js';
 import type { NtfsVolume } from '../volume.js';
 import { Ownership, WINDOW_CLUSTERS } from './ownership.js';
+import type { Subject } from './subject.js';
 import { walkRecords } from './walk-records.js';
 
 /** What else is done while the records pass by, and what to do with clusters nobody owns. */
@@ -45,4 +46,25 @@ function claimRuns(record: FileRecord, pairs: MappingPairs, ownership: Ownership
       if (pairs.lcn !== HOLE) ownership.add(pairs.lcn, pairs.length, record.number);
     }
   }
+}
+
+/** What $Bitmap marks used and no file owns. */
+export interface Unowned {
+  readonly clusters: number;
+  /** The last such cluster; -1 when there is none. */
+  readonly last: number;
+}
+
+/** The accounting of all clusters; see auditClusters. Clusters without an owner are no damage, only obstacles. */
+export async function auditForResize(subject: Subject, signal?: AbortSignal): Promise<Unowned> {
+  let clusters = 0;
+  let last = -1;
+  const visitor = {
+    unowned(lcn: number, length: number): void {
+      clusters += length;
+      last = lcn + length - 1;
+    },
+  };
+  await auditClusters(subject.volume, subject.bitmap, visitor, signal);
+  return { clusters, last };
 }

@@ -3,13 +3,13 @@ import type { ByteRange } from '../../../core/range.js';
 import type { Reader } from '../../../device/types.js';
 import type { ResizeRequest, VolumeResize, VolumeStep } from '../../types.js';
 import { RECORD } from '../layout.js';
+import { auditForResize } from './audit.js';
 import { changeSteps } from './commit.js';
 import type { PlacedRun } from './encode-pairs.js';
 import { type Geometry, geometryFor, isBootCopy } from './geometry.js';
 import { joinRuns, Moves } from './relocation.js';
 import { NO_REPACK } from './repack.js';
 import { RecordRewriter } from './rewrite.js';
-import { auditForShrink } from './shrink.js';
 import { discardStep } from './steps.js';
 import { openSubject, runsOf, type Subject } from './subject.js';
 
@@ -31,7 +31,7 @@ export async function enlargeNtfs(
       actual: request.newSizeBytes,
     });
   }
-  await auditForShrink(subject, signal);
+  await auditForResize(subject, signal);
   const taken = newBitmapRun(subject, geometry);
   const enlarge = new Enlarge(subject, geometry, taken, request, await staleBackups(subject, geometry));
   await enlarge.prove();

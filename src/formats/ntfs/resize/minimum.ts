@@ -3,9 +3,9 @@ import { alignUp, MIB } from '../../../core/units.js';
 import type { Reader } from '../../../device/types.js';
 import type { MinimumSize } from '../../types.js';
 import { MINIMUM_FREE_BYTES } from '../inspect.js';
+import { auditForResize } from './audit.js';
 import { geometryFor } from './geometry.js';
 import { planMoves } from './plan-moves.js';
-import { auditForShrink } from './shrink.js';
 import { openSubject, type Subject } from './subject.js';
 
 /** Sizes are tried in steps of this: finer ones would not change what a disk can be cut to. */
@@ -18,7 +18,7 @@ const STEP_BYTES = MIB;
  */
 export async function minimumNtfsSize(reader: Reader, signal?: AbortSignal): Promise<MinimumSize> {
   const subject = await openSubject(reader);
-  const { last } = await auditForShrink(subject, signal);
+  const { last } = await auditForResize(subject, signal);
   const { clusterBytes, boot } = subject.volume;
   const usedBytes = (await subject.bitmap.countUsed(signal)) * clusterBytes;
   const floor = Math.max(usedBytes, (last + 1) * clusterBytes);

@@ -1,10 +1,11 @@
 import { refused, type VmreclaimError } from '../../../core/errors.js';
 import type { Reader } from '../../../device/types.js';
 import type { ResizeRequest, VolumeCopy, VolumeResize, VolumeStep } from '../../types.js';
-import { auditClusters } from './audit.js';
+import { auditForResize } from './audit.js';
 import { changeSteps } from './commit.js';
 import type { PlacedRun } from './encode-pairs.js';
-import { type Geometry, geometryFor } from './geometry.js';
+import { enlargeNtfs } from './enlarge.js';
+import { geometryFor } from './geometry.js';
 import { type ProvenLayout, planMoves } from './plan-moves.js';
 import { copySteps, discardStep } from './steps.js';
 import { openSubject, runsOf, type Subject } from './subject.js';
@@ -12,7 +13,7 @@ import { openSubject, runsOf, type Subject } from './subject.js';
 /**
  * Works out an NTFS volume that fits a smaller partition: clusters behind the new end get new places below it,
  * every FILE record was tried. Nothing is written; what cannot be finished is refused here (see docs/formats/ntfs.md
- * for the codes). Memory is bounded: at most 1,048,576 runs are moved, at most 512 GiB of 4 KiB clusters audited
+ * for the codes). A volume that does not fill its partition, and would not fill the smaller one either, grows to do so. Memory is bounded: at most 1,048,576 runs are moved, at most 512 GiB of 4 KiB clusters audited
  * at a time.
  */
 export async function shrinkNtfs(
@@ -22,8 +23,9 @@ export async function shrinkNtfs(
 ): Promise<VolumeResize> {
   const subject = await openSubject(reader);
   const geometry = geometryFor(subject.volume.boot, request.newSizeBytes);
-  requireSmaller(subject, geometry, request.newSizeBytes);
-  const unowned = await auditForShrink(subject, signal);
+  requireSmaller(subject, request.newSizeBytes);
+  if (geometry.clusterCount > subject.volume.clusterCount) return enlargeNtfs(reader, request, signal);
+  const unowned = await auditForResize(subject, signal);
   if (unowned.last >= geometry.clusterCount) throw unownedBehind(unowned.last);
   const layout = await planMoves(subject, geometry, signal);
   const drops = layout.moves.count > 0 && subject.volume.hasShadowCopies;
@@ -31,33 +33,13 @@ export async function shrinkNtfs(
   return new Shrink(subject, layout, request, { drops, unowned: unowned.clusters });
 }
 
-function requireSmaller({ volume }: Subject, geometry: Geometry, newSizeBytes: number): void {
-  if (geometry.clusterCount <= volume.clusterCount && newSizeBytes <= volume.reader.sizeBytes) return;
-  throw refused('ntfs-not-smaller', 'the NTFS volume is smaller than that already', {
+function requireSmaller({ volume }: Subject, newSizeBytes: number): void {
+  if (newSizeBytes <= volume.reader.sizeBytes) return;
+  throw refused('ntfs-not-smaller', 'the partition of the NTFS volume is smaller than that already', {
     expected: `at most ${volume.reader.sizeBytes} bytes`,
     actual: newSizeBytes,
+    hint: 'choose a smaller size',
   });
-}
-
-/** What $Bitmap marks used and no file owns. */
-export interface Unowned {
-  readonly clusters: number;
-  /** The last such cluster; -1 when there is none. */
-  readonly last: number;
-}
-
-/** The accounting of all clusters; see auditClusters. Clusters without an owner are no damage, only obstacles. */
-export async function auditForShrink(subject: Subject, signal?: AbortSignal): Promise<Unowned> {
-  let clusters = 0;
-  let last = -1;
-  const visitor = {
-    unowned(lcn: number, length: number): void {
-      clusters += length;
-      last = lcn + length - 1;
-    },
-  };
-  await auditClusters(subject.volume, subject.bitmap, visitor, signal);
-  return { clusters, last };
 }
 
 /** Clusters that cannot be moved, because nothing says what they are. */

@@ -10,14 +10,15 @@ import { fileNumber } from './walk-records.js';
 /** The stream of $BadClus that covers the whole volume; its runs with clusters are bad ones. */
 const BAD_STREAM = '$Bad';
 
-/** True for a piece of $BadClus:$Bad. */
+/** True for $BadClus:$Bad, which stands in one record; an extension that claims to hold more of it is an orphan. */
 export const isBadClusterMap = (attribute: Attribute): boolean =>
-  fileNumber(attribute.record) === RECORD.badClusters &&
+  attribute.record.number === RECORD.badClusters &&
   attribute.type === ATTRIBUTE_TYPE.data &&
   attribute.hasName(BAD_STREAM);
 
-/** True for a piece of the content of $Bitmap. */
-export const isBitmapContent = (attribute: Attribute): boolean => isUnnamedContent(attribute, RECORD.bitmap);
+/** True for the content of $Bitmap, which stands in one record too. */
+export const isBitmapContent = (attribute: Attribute): boolean =>
+  attribute.record.number === RECORD.bitmap && isUnnamedContent(attribute, RECORD.bitmap);
 
 /** True for a piece of the unnamed stream of that file. */
 export const isUnnamedContent = (attribute: Attribute, file: number): boolean =>
@@ -65,7 +66,7 @@ export class RecordRewriter {
   }
 
   private changeOf(attribute: Attribute): PieceChange | undefined {
-    if (isBadClusterMap(attribute)) return this.badClusterMap();
+    if (isBadClusterMap(attribute)) return this.badClusterMap(attribute);
     if (isBitmapContent(attribute)) return this.bitmap();
     return this.isTouched(attribute) ? { runs: this.newRuns(attribute) } : undefined;
   }
@@ -89,8 +90,8 @@ export class RecordRewriter {
     return false;
   }
 
-  /** One hole as long as the volume; nothing of it was ever written. */
-  private badClusterMap(): PieceChange {
+  /** One hole as long as the volume; mostly nothing of it was ever written. */
+  private badClusterMap({ initializedSize }: Attribute): PieceChange {
     const { geometry, clusterBytes } = this.layout;
     const bytes = geometry.clusterCount * clusterBytes;
     return {
@@ -98,6 +99,7 @@ export class RecordRewriter {
       highestVcn: geometry.clusterCount - 1,
       allocatedSize: bytes,
       dataSize: bytes,
+      initializedSize: Math.min(initializedSize, bytes),
     };
   }
 

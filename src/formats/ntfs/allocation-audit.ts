@@ -1,7 +1,7 @@
-import { damaged } from '../../core/errors.js';
 import { KIB } from '../../core/units.js';
 import { allSet } from './bits.js';
 import type { ClusterBitmap } from './cluster-bitmap.js';
+import { damagedNtfs } from './remedies.js';
 import { Uint32List } from './uint32-list.js';
 
 /** Runs collected before they are compared: 20 bytes each. */
@@ -37,7 +37,7 @@ export class AllocationAudit {
   add(lcn: number, length: number, owner: number): void {
     this.owned += length;
     if (this.owned > this.bitmap.clusterCount) {
-      throw damaged('ntfs-owned-twice', 'files own more clusters than the NTFS volume has', {
+      throw damagedNtfs('ntfs-owned-twice', 'files own more clusters than the NTFS volume has', {
         expected: this.bitmap.clusterCount,
         actual: this.owned,
       });
@@ -84,9 +84,8 @@ export class AllocationAudit {
   private mismatch(index: number) {
     const owner = this.owners.at(index);
     const lcn = this.lcns.at(index);
-    return damaged('ntfs-bitmap-mismatch', `FILE record ${owner} owns clusters that $Bitmap marks free`, {
+    return damagedNtfs('ntfs-bitmap-mismatch', `FILE record ${owner} owns clusters that $Bitmap marks free`, {
       expected: `clusters ${lcn} to ${lcn + (this.lengths.at(index)) - 1} used`,
-      hint: 'start the guest and run `chkdsk /f` on the volume',
     });
   }
 }

@@ -1,7 +1,7 @@
-import { damaged } from '../../core/errors.js';
 import { KIB } from '../../core/units.js';
 import { LIST_ENTRY } from './layout.js';
 import { type Attribute, type FileRecord, type RecordReference, readReference } from './record.js';
+import { damagedNtfs } from './remedies.js';
 
 /** Windows keeps the value of an attribute list below this (ntfs-3g refuses larger ones as well). */
 export const MAX_ATTRIBUTE_LIST_BYTES = 256 * KIB;
@@ -23,7 +23,7 @@ export function decodeAttributeList(value: Uint8Array, owner: string): ListEntry
     const fits = at + LIST_ENTRY.headerBytes <= value.length;
     const length = fits ? view.getUint16(at + LIST_ENTRY.length, true) : 0;
     if (length < LIST_ENTRY.headerBytes || at + length > value.length) {
-      throw damaged('ntfs-attribute-list', `attribute list of ${owner} is cut off`, { offset: at });
+      throw damagedNtfs('ntfs-attribute-list', `attribute list of ${owner} is cut off`, { offset: at });
     }
     entries.push(decodeEntry(view, at, length, owner));
     at += length;
@@ -35,7 +35,7 @@ function decodeEntry(view: DataView, at: number, length: number, owner: string):
   const nameAt = view.getUint8(at + LIST_ENTRY.nameOffset);
   const nameLength = view.getUint8(at + LIST_ENTRY.nameLength);
   if (nameLength > 0 && nameAt + nameLength * 2 > length) {
-    throw damaged('ntfs-attribute-list', `attribute list of ${owner}: a name is cut off`, { offset: at });
+    throw damagedNtfs('ntfs-attribute-list', `attribute list of ${owner}: a name is cut off`, { offset: at });
   }
   let name = '';
   for (let index = 0; index < nameLength; index++) {
@@ -58,7 +58,7 @@ function decodeEntry(view: DataView, at: number, length: number, owner: string):
 export function findListed(entry: ListEntry, holder: FileRecord, base: FileRecord): Attribute {
   const owner = holder.baseReference;
   if (holder !== base && (owner.record !== base.number || owner.sequence !== base.sequence)) {
-    throw damaged(
+    throw damagedNtfs(
       'ntfs-attribute-list',
       `${holder.name} is in the attribute list of ${base.name} but not its extension`,
       {
@@ -71,7 +71,7 @@ export function findListed(entry: ListEntry, holder: FileRecord, base: FileRecor
     const same = isSame && attribute.type === entry.type && attribute.instance === entry.instance;
     if (same && attribute.lowestVcn === entry.lowestVcn && attribute.hasName(entry.name)) return attribute;
   }
-  throw damaged(
+  throw damagedNtfs(
     'ntfs-attribute-list',
     `${holder.name} lacks attribute 0x${entry.type.toString(16)} of ${base.name}`,
     {

@@ -1,34 +1,42 @@
-import { damaged, type VmreclaimError } from '../../core/errors.js';
+import type { VmreclaimError } from '../../core/errors.js';
 import { KIB } from '../../core/units.js';
 import type { Reader } from '../../device/types.js';
 import { AllocationAudit } from './allocation-audit.js';
 import { findListed, type ListEntry } from './attribute-list.js';
 import { bitAt } from './bits.js';
 import { Directory } from './directory.js';
-import { ATTRIBUTE_TYPE, FILE_RECORD, RECORD, RECORD_IN_USE } from './layout.js';
+import { ATTRIBUTE_TYPE, FILE_RECORD, MIRRORED_RECORDS, RECORD, RECORD_IN_USE } from './layout.js';
 import { HOLE, MappingPairs } from './mapping-pairs.js';
 import { type Attribute, FileRecord, hasFileMagic } from './record.js';
-import type { AttributeStream } from './stream.js';
+import { damagedNtfs } from './remedies.js';
 import { type NtfsVolume, openVolume } from './volume.js';
 
 /** Bytes of $MFT read at a time. Larger reads are not faster, and what they leave behind fragments the heap. */
 const CHUNK_BYTES = 256 * KIB;
-/** Windows keeps only the first four records of $MFTMirr current. */
-const MIRRORED_RECORDS = 4;
+
+/** What a sound volume may have and should not. */
+export interface NtfsLeftovers {
+  /**
+   * Extension records in use that no attribute list leads to. No file lacks them: one whose last pieces were not
+   * listed would be shorter than its allocated size. chkdsk deletes them, ntfsresize passes over them.
+   */
+  readonly orphans: number;
+}
 
 /**
  * Deep check: every record in use decodes, everything a record refers to lies inside the volume and is marked
- * used, attribute lists lead to their pieces, $MFTMirr mirrors, the root directory can be read. Streams $MFT;
- * memory does not grow with the volume. Throws Damaged at the first contradiction.
+ * used, attribute lists lead to their pieces and streams are as long as they say, $MFTMirr mirrors, the root
+ * directory can be read. Streams $MFT; memory does not grow with the volume. Throws Damaged at the first contradiction.
  */
-export async function checkNtfs(reader: Reader, signal?: AbortSignal): Promise<void> {
+export async function checkNtfs(reader: Reader, signal?: AbortSignal): Promise<NtfsLeftovers> {
   const volume = await openVolume(reader);
   await checkMirror(volume);
   const root = await Directory.open(volume, await volume.readFile(RECORD.root));
   await root.checkNodes(signal);
   const audit = new AllocationAudit(await volume.clusterBitmap(), signal);
-  await new RecordWalk(volume, audit, signal).run();
+  const orphans = await new RecordWalk(volume, audit, signal).run();
   await audit.flush();
+  return { orphans };
 }
 
 async function checkMirror(volume: NtfsVolume): Promise<void> {
@@ -42,9 +50,8 @@ async function checkMirror(volume: NtfsVolume): Promise<void> {
     const bytes = mirror.slice(offset, offset + boot.recordBytes);
     const same = hasFileMagic(bytes) && sameRecord(original, FileRecord.decode(bytes, number, at + offset));
     if (!same) {
-      throw damaged('ntfs-mirror', `$MFTMirr differs from $MFT in record ${number}`, {
+      throw damagedNtfs('ntfs-mirror', `$MFTMirr differs from $MFT in record ${number}`, {
         offset: at + offset,
-        hint: 'start the guest and run `chkdsk /f` on the volume',
       });
     }
   }
@@ -75,10 +82,11 @@ class RecordWalk {
     this.pairs = new MappingPairs(volume.clusterCount);
   }
 
-  async run(): Promise<void> {
+  /** Returns the count of extension records that are in no list. */
+  async run(): Promise<number> {
     const { volume } = this;
     const { recordBytes } = volume.boot;
-    const inUse = await openRecordBitmap(volume);
+    const inUse = await volume.recordBitmap();
     const perChunk = CHUNK_BYTES / recordBytes;
     const buffer = new Uint8Array(CHUNK_BYTES);
     for (let first = 0; first < volume.recordCount; first += perChunk) {
@@ -95,13 +103,7 @@ class RecordWalk {
         if (this.audit.isFull) await this.audit.flush();
       }
     }
-    if (this.extensions !== this.listed) {
-      throw damaged('ntfs-attribute-list', 'some extension records are in no attribute list', {
-        expected: this.listed,
-        actual: this.extensions,
-        hint: 'start the guest and run `chkdsk /f` on the volume',
-      });
-    }
+    return this.extensions - this.listed;
   }
 
   /**
@@ -114,9 +116,13 @@ class RecordWalk {
     if (hasFileMagic(bytes) && !saysInUse) return undefined;
     const offset = this.volume.mft.locate(number * this.volume.boot.recordBytes);
     if (!hasBit) {
-      throw damaged('ntfs-mft-bitmap', `FILE record ${number} is in use, but the bitmap of $MFT says free`, {
-        offset,
-      });
+      throw damagedNtfs(
+        'ntfs-mft-bitmap',
+        `FILE record ${number} is in use, but the bitmap of $MFT says free`,
+        {
+          offset,
+        },
+      );
     }
     return FileRecord.decode(bytes, number, offset);
   }
@@ -126,12 +132,18 @@ class RecordWalk {
     let hasList = false;
     for (const attribute of record.attributes()) {
       if (attribute.type === ATTRIBUTE_TYPE.attributeList) hasList = true;
-      if (!attribute.isResident) this.checkRuns(attribute);
+      if (hasList && record.isExtension) throw record.error('an extension has an attribute list');
+      if (attribute.isResident) continue;
+      const clusters = this.checkRuns(attribute);
+      // Where there is a list, it tells which pieces make a stream.
+      if (!record.isExtension && (!hasList || attribute.type === ATTRIBUTE_TYPE.attributeList))
+        this.checkLength(attribute, clusters);
     }
     return hasList;
   }
 
-  private checkRuns(attribute: Attribute): void {
+  /** Hands the runs to the audit; returns their clusters. */
+  private checkRuns(attribute: Attribute): number {
     const { pairs } = this;
     pairs.open(attribute);
     while (pairs.next()) {
@@ -141,23 +153,36 @@ class RecordWalk {
     const { highestVcn } = attribute;
     const expected = attribute.lowestVcn + pairs.totalClusters - 1;
     if (highestVcn !== 0 && highestVcn !== expected) {
-      throw damaged('ntfs-runlist', `${attribute.label}: its runs do not add up to its last VCN`, {
+      throw damagedNtfs('ntfs-runlist', `${attribute.label}: its runs do not add up to its last VCN`, {
         offset: attribute.record.offset + attribute.at,
         expected: highestVcn,
         actual: expected,
       });
     }
+    return pairs.totalClusters;
+  }
+
+  /** A stream that lost its last pieces has fewer clusters than its first piece, which alone has sizes, says. */
+  private checkLength(first: Attribute, clusters: number): void {
+    const bytes = clusters * this.volume.clusterBytes;
+    if (bytes >= first.allocatedSize) return;
+    throw damagedNtfs('ntfs-runlist', `${first.label}: its runs end before its allocated size`, {
+      offset: first.record.offset + first.at,
+      expected: `${first.allocatedSize} bytes`,
+      actual: `${bytes} bytes`,
+    });
   }
 
   /**
-   * Every entry of the list leads to its piece, the pieces of a stream follow each other, types ascend, and no
-   * record has attributes that the list leaves out.
+   * Every entry of the list leads to its piece, the pieces of a stream follow each other to its end, types ascend,
+   * and no record has attributes that the list leaves out.
    */
   private async checkList(base: FileRecord): Promise<void> {
     const entries = (await this.volume.attributeList(base)) ?? [];
     const unlisted = new Map([[base.number, base.attributes().length - 1]]);
     let holder = base;
     let nextVcn = 0;
+    let first: Attribute | undefined;
     let previous: ListEntry | undefined;
     for (const entry of entries) {
       const { reference } = entry;
@@ -170,9 +195,14 @@ class RecordWalk {
       if (entry.type < (previous?.type ?? 0)) throw listError(base, 'is not sorted');
       const continues = previous !== undefined && isSameStream(previous, entry) && entry.lowestVcn !== 0;
       if (entry.lowestVcn !== (continues ? nextVcn : 0)) throw doesNotFollow(piece, continues ? nextVcn : 0);
+      if (!continues) {
+        if (first?.isResident === false) this.checkLength(first, nextVcn);
+        first = piece;
+      }
       nextVcn = piece.isResident ? 0 : entry.lowestVcn + countClusters(piece, this.pairs);
       previous = entry;
     }
+    if (first?.isResident === false) this.checkLength(first, nextVcn);
     for (const [number, left] of unlisted) {
       if (left !== 0) throw listError(base, `and the attributes of record ${number} differ in number`);
     }
@@ -181,7 +211,7 @@ class RecordWalk {
 }
 
 const listError = (base: FileRecord, what: string): VmreclaimError =>
-  damaged('ntfs-attribute-list', `attribute list of ${base.name} ${what}`, { offset: base.offset });
+  damagedNtfs('ntfs-attribute-list', `attribute list of ${base.name} ${what}`, { offset: base.offset });
 
 const isSameStream = (a: ListEntry, b: ListEntry): boolean => a.type === b.type && a.name === b.name;
 
@@ -192,24 +222,9 @@ function countClusters(attribute: Attribute, pairs: MappingPairs): number {
 }
 
 function doesNotFollow(piece: Attribute, expected: number): VmreclaimError {
-  return damaged('ntfs-attribute-list', `${piece.label}: pieces do not follow each other`, {
+  return damagedNtfs('ntfs-attribute-list', `${piece.label}: pieces do not follow each other`, {
     offset: piece.record.offset + piece.at,
     expected: `VCN ${expected}`,
     actual: `VCN ${piece.lowestVcn}`,
   });
-}
-
-/** $MFT's own bitmap: which records are in use. */
-async function openRecordBitmap(volume: NtfsVolume): Promise<AttributeStream> {
-  const record = await volume.readFile(RECORD.mft);
-  const stream = await volume.openStream(record, ATTRIBUTE_TYPE.bitmap);
-  const needed = Math.ceil(volume.recordCount / 8);
-  if (stream === undefined || stream.sizeBytes < needed) {
-    throw damaged('ntfs-mft-bitmap', 'the bitmap of $MFT does not cover $MFT', {
-      offset: record.offset,
-      expected: `${needed} bytes`,
-      actual: `${stream?.sizeBytes ?? 0} bytes`,
-    });
-  }
-  return stream;
 }

@@ -1,9 +1,9 @@
-import { damaged } from '../../core/errors.js';
 import { type ByteRange, mergeRanges } from '../../core/range.js';
 import { KIB } from '../../core/units.js';
 import type { UsedMap } from '../types.js';
 import { countSet, forEachSetRun } from './bits.js';
 import { BOOT_FILE_BYTES } from './layout.js';
+import { damagedNtfs } from './remedies.js';
 import type { AttributeStream } from './stream.js';
 
 /** Bytes of $Bitmap read at a time: 2 million clusters. */
@@ -18,7 +18,7 @@ export class ClusterBitmap {
   ) {
     const needed = Math.ceil(clusterCount / 8);
     if (stream.initializedBytes < needed || !stream.isPlain) {
-      throw damaged('ntfs-bitmap', '$Bitmap does not cover the volume', {
+      throw damagedNtfs('ntfs-bitmap', '$Bitmap does not cover the volume', {
         expected: `${needed} bytes`,
         actual: `${stream.initializedBytes} bytes`,
       });

@@ -1,5 +1,4 @@
 import { decodeUtf16 } from '../../codec/text.js';
-import { damaged } from '../../core/errors.js';
 import { isPowerOfTwo } from '../../core/units.js';
 import { undoFixups } from './fixup.js';
 import {
@@ -18,6 +17,7 @@ import {
   RECORD,
 } from './layout.js';
 import { type FileRecord, type RecordReference, readReference } from './record.js';
+import { damagedNtfs } from './remedies.js';
 import type { AttributeStream } from './stream.js';
 import type { NtfsVolume } from './volume.js';
 
@@ -155,7 +155,7 @@ export class Directory {
 }
 
 function indexError(name: string, what: string, offset?: number, actual?: string) {
-  return damaged('ntfs-index', `${name}: ${what}`, {
+  return damagedNtfs('ntfs-index', `${name}: ${what}`, {
     ...(offset === undefined ? {} : { offset }),
     ...(actual === undefined ? {} : { actual }),
   });

@@ -1,4 +1,4 @@
-import { damaged, unsupported } from '../../core/errors.js';
+import { unsupported } from '../../core/errors.js';
 import type { ByteRange } from '../../core/range.js';
 import type { Reader } from '../../device/types.js';
 import type { MetadataWrite } from '../types.js';
@@ -6,6 +6,7 @@ import { type FileFinder, type FilePatch, patchPlaces, type VolumeFile } from '.
 import { Directory, type UpCase } from './directory.js';
 import { ATTRIBUTE_TYPE, FILE_RECORD, RECORD } from './layout.js';
 import { FileRecord, type RecordReference } from './record.js';
+import { damagedNtfs } from './remedies.js';
 import { stampRecord } from './resize/edit-record.js';
 import type { AttributeStream } from './stream.js';
 import { type NtfsVolume, openVolume } from './volume.js';
@@ -119,7 +120,7 @@ class NtfsFile implements VolumeFile {
     if (value === undefined) throw copy.error('its content is gone');
     for (const patch of patches) {
       if (patch.at < 0 || patch.at + patch.bytes.length > value.length) {
-        throw damaged('ntfs-stream', `${this.label} ends before byte ${patch.at + patch.bytes.length}`);
+        throw damagedNtfs('ntfs-stream', `${this.label} ends before byte ${patch.at + patch.bytes.length}`);
       }
       value.set(patch.bytes, patch.at);
     }

@@ -1,5 +1,5 @@
-import { damaged } from '../../core/errors.js';
 import { MULTI_SECTOR } from './layout.js';
+import { damagedNtfs } from './remedies.js';
 
 /** Distance of the fix-ups, on drives of every sector size. */
 export const FIXUP_STRIDE = 512;
@@ -17,7 +17,7 @@ export function undoFixups(record: Uint8Array, name: string, offset: number): vo
   const usaEnd = usaOffset + usaCount * 2;
   const outside = usaOffset < MULTI_SECTOR.size || usaEnd > FIXUP_STRIDE - STAMP_BYTES;
   if (usaCount !== strides + 1 || usaOffset % 2 !== 0 || outside) {
-    throw damaged('ntfs-fixup', `${name} has an impossible update sequence array`, {
+    throw damagedNtfs('ntfs-fixup', `${name} has an impossible update sequence array`, {
       offset,
       expected: `${strides + 1} words in the first sector`,
       actual: `${usaCount} words at ${usaOffset}`,
@@ -28,7 +28,7 @@ export function undoFixups(record: Uint8Array, name: string, offset: number): vo
   for (let stride = 1; stride <= strides; stride++) {
     const stamp = stride * FIXUP_STRIDE - STAMP_BYTES;
     if (record[stamp] !== low || record[stamp + 1] !== high) {
-      throw damaged('ntfs-fixup', `${name} was written only in part`, { offset: offset + stamp });
+      throw damagedNtfs('ntfs-fixup', `${name} was written only in part`, { offset: offset + stamp });
     }
     record[stamp] = record[usaOffset + stride * 2] ?? 0;
     record[stamp + 1] = record[usaOffset + stride * 2 + 1] ?? 0;

@@ -19,7 +19,9 @@ export const ntfs: FilesystemFormat = {
   probe: hasNtfsOemId,
   inspect: inspectNtfs,
   onMove: ntfsOnMove,
-  check: checkNtfs,
+  async check(reader, signal) {
+    await checkNtfs(reader, signal);
+  },
   deepCheck: checkDeep,
   shrink: shrinkNtfs,
   enlarge: enlargeNtfs,

@@ -180,6 +180,9 @@ export const VSS_IDENTIFIER = '3808876b-c176-4e48-b7ae-04046e6cc752';
 /** Bytes of $Boot: boot sector, boot code and the shadow copy header; always at LCN 0. */
 export const BOOT_FILE_BYTES = 8192;
 
+/** Windows keeps only the first four records of $MFTMirr current, however many it has room for. */
+export const MIRRORED_RECORDS = 4;
+
 /** Records with a fixed number. */
 export const RECORD = {
   mft: 0,
@@ -188,6 +191,7 @@ export const RECORD = {
   volume: 3,
   root: 5,
   bitmap: 6,
+  boot: 7,
   badClusters: 8,
   upCase: 10,
 } as const;

@@ -1,5 +1,6 @@
-import { damaged, type VmreclaimError } from '../../core/errors.js';
+import type { VmreclaimError } from '../../core/errors.js';
 import type { Attribute } from './record.js';
+import { damagedNtfs } from './remedies.js';
 
 /** LCN of a run that has no clusters. */
 export const HOLE = -1;
@@ -92,7 +93,7 @@ export class MappingPairs {
 
   private error(what: string, expected?: string, actual?: string | number): VmreclaimError {
     const record = this.attribute?.record;
-    return damaged('ntfs-runlist', `${this.attribute?.label ?? 'attribute'}: ${what}`, {
+    return damagedNtfs('ntfs-runlist', `${this.attribute?.label ?? 'attribute'}: ${what}`, {
       ...(record === undefined ? {} : { offset: record.offset + this.at }),
       ...(expected === undefined ? {} : { expected }),
       ...(actual === undefined ? {} : { actual }),

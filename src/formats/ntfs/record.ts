@@ -1,6 +1,7 @@
-import { damaged, type VmreclaimError } from '../../core/errors.js';
+import type { VmreclaimError } from '../../core/errors.js';
 import { undoFixups } from './fixup.js';
 import { ATTRIBUTE, ATTRIBUTE_TYPE, FILE_RECORD, MAGIC, RECORD_IN_USE } from './layout.js';
+import { damagedNtfs } from './remedies.js';
 
 /** A reference to a FILE record: 48 bits of number, 16 bits of sequence. */
 export interface RecordReference {
@@ -37,7 +38,7 @@ export class FileRecord {
   static decode(bytes: Uint8Array, number: number, offset: number): FileRecord {
     const record = new FileRecord(bytes, number, offset);
     if (record.view.getUint32(0, true) !== MAGIC.FILE) {
-      throw damaged('ntfs-record', `${record.name} is no FILE record`, { offset });
+      throw damagedNtfs('ntfs-record', `${record.name} is no FILE record`, { offset });
     }
     undoFixups(bytes, record.name, offset);
     const first = record.firstAttribute;
@@ -104,7 +105,7 @@ export class FileRecord {
   }
 
   error(what: string, at = 0): VmreclaimError {
-    return damaged('ntfs-record', `${this.name}: ${what}`, { offset: this.offset + at });
+    return damagedNtfs('ntfs-record', `${this.name}: ${what}`, { offset: this.offset + at });
   }
 }
 
@@ -138,6 +139,10 @@ export class Attribute {
   /** Last VCN, inclusive; -1 for an empty stream, and 0 also where a driver left it out. */
   get highestVcn(): number {
     return this.s64(ATTRIBUTE.highestVcn);
+  }
+  /** Bytes of all clusters and holes of the stream; only valid where lowestVcn is 0. */
+  get allocatedSize(): number {
+    return this.s64(ATTRIBUTE.allocatedSize);
   }
   /** Bytes of the stream; of a non-resident one only valid where lowestVcn is 0. */
   get dataSize(): number {

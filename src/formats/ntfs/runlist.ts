@@ -1,5 +1,5 @@
-import { damaged } from '../../core/errors.js';
 import { HOLE, type MappingPairs } from './mapping-pairs.js';
+import { damagedNtfs } from './remedies.js';
 
 /**
  * Runs a stream may have. Ours: no format limit exists, but $MFT, $Bitmap and $LogFile have a few thousand at
@@ -40,27 +40,28 @@ export class Runlist {
   append(pairs: MappingPairs): void {
     while (pairs.next()) {
       if (this.vcns.length >= MAX_RUNS) {
-        throw damaged('ntfs-runlist', 'a stream has too many runs', { expected: MAX_RUNS });
+        throw damagedNtfs('ntfs-runlist', 'a stream has too many runs', { expected: MAX_RUNS });
       }
       this.vcns.push(this.end);
       this.lcns.push(pairs.lcn);
       this.end += pairs.length;
     }
-    if (!Number.isSafeInteger(this.end)) throw damaged('ntfs-runlist', 'a stream is larger than any disk');
+    if (!Number.isSafeInteger(this.end))
+      throw damagedNtfs('ntfs-runlist', 'a stream is larger than any disk');
   }
 
   /** The run with the given index. */
   at(index: number): Run {
     const vcn = this.vcns[index];
     const lcn = this.lcns[index];
-    if (vcn === undefined || lcn === undefined) throw damaged('ntfs-runlist', 'a stream has no such run');
+    if (vcn === undefined || lcn === undefined) throw damagedNtfs('ntfs-runlist', 'a stream has no such run');
     return { vcn, lcn, length: (this.vcns[index + 1] ?? this.end) - vcn };
   }
 
   /** Index of the run that holds the VCN; Damaged when the stream ends before it. */
   indexOf(vcn: number): number {
     if (vcn < 0 || vcn >= this.end) {
-      throw damaged('ntfs-runlist', 'a stream has fewer clusters than its size says', {
+      throw damagedNtfs('ntfs-runlist', 'a stream has fewer clusters than its size says', {
         expected: vcn,
         actual: this.end,
       });

@@ -1,9 +1,10 @@
-import { damaged, internalError, refused, unsupported } from '../../core/errors.js';
+import { internalError, refused, unsupported } from '../../core/errors.js';
 import type { ByteRange } from '../../core/range.js';
 import type { Reader } from '../../device/types.js';
 import { COMPRESSED_MASK, ENCRYPTED } from './layout.js';
 import { HOLE } from './mapping-pairs.js';
 import type { Attribute } from './record.js';
+import { damagedNtfs } from './remedies.js';
 import { Runlist } from './runlist.js';
 
 /** What a stream is read from. */
@@ -66,7 +67,7 @@ export class AttributeStream implements Reader {
     const { clusterBytes, clusterCount } = this.source;
     const allocated = this.runs.endVcn * clusterBytes;
     if (allocated < this.sizeBytes || this.runs.endVcn > clusterCount || this.runs.hasHoles) {
-      throw damaged('ntfs-runlist', `${this.label}: its clusters do not fit its size`, {
+      throw damagedNtfs('ntfs-runlist', `${this.label}: its clusters do not fit its size`, {
         expected: this.sizeBytes,
         actual: allocated,
       });
@@ -76,7 +77,7 @@ export class AttributeStream implements Reader {
   /** The whole content, for what is known to be small. Throws Damaged above `maxBytes`. */
   readAll(maxBytes: number): Promise<Uint8Array> {
     if (this.sizeBytes > maxBytes) {
-      throw damaged('ntfs-stream', `${this.label} is too long`, {
+      throw damagedNtfs('ntfs-stream', `${this.label} is too long`, {
         expected: maxBytes,
         actual: this.sizeBytes,
       });

@@ -18,6 +18,7 @@ import {
 } from './layout.js';
 import { MappingPairs } from './mapping-pairs.js';
 import { type Attribute, FileRecord, type RecordReference } from './record.js';
+import { damagedNtfs } from './remedies.js';
 import { Runlist } from './runlist.js';
 import { AttributeStream, type ClusterSource } from './stream.js';
 
@@ -65,7 +66,7 @@ export class NtfsVolume implements ClusterSource {
   async readRecord(number: number): Promise<FileRecord> {
     const at = number * this.boot.recordBytes;
     if (number >= this.recordCount) {
-      throw damaged('ntfs-record', `FILE record ${number} lies behind the end of $MFT`, {
+      throw damagedNtfs('ntfs-record', `FILE record ${number} lies behind the end of $MFT`, {
         expected: `less than ${this.recordCount}`,
         actual: number,
       });
@@ -78,7 +79,7 @@ export class NtfsVolume implements ClusterSource {
   async readReferenced(reference: RecordReference): Promise<FileRecord> {
     const record = await this.readRecord(reference.record);
     if (!record.inUse || record.sequence !== reference.sequence) {
-      throw damaged('ntfs-reference', `${record.name} is referred to, but is not that file`, {
+      throw damagedNtfs('ntfs-reference', `${record.name} is referred to, but is not that file`, {
         offset: record.offset,
         expected: `sequence ${reference.sequence}, in use`,
         actual: `sequence ${record.sequence}, ${record.inUse ? 'in use' : 'free'}`,
@@ -120,8 +121,24 @@ export class NtfsVolume implements ClusterSource {
   /** The map of used clusters. */
   async clusterBitmap(): Promise<ClusterBitmap> {
     const stream = await this.openStream(await this.readFile(RECORD.bitmap), ATTRIBUTE_TYPE.data);
-    if (stream === undefined) throw damaged('ntfs-bitmap', '$Bitmap has no content');
+    if (stream === undefined) throw damagedNtfs('ntfs-bitmap', '$Bitmap has no content');
     return new ClusterBitmap(stream, this.clusterCount);
+  }
+
+  /** The map of FILE records in use. Throws Damaged unless it has a stored bit for every record. */
+  async recordBitmap(): Promise<AttributeStream> {
+    const record = await this.readFile(RECORD.mft);
+    const bits = await this.openStream(record, ATTRIBUTE_TYPE.bitmap);
+    const needed = Math.ceil(this.recordCount / 8);
+    if (bits === undefined || bits.sizeBytes < needed) {
+      throw damagedNtfs('ntfs-mft-bitmap', 'the bitmap of $MFT does not cover $MFT', {
+        offset: record.offset,
+        expected: `${needed} bytes`,
+        actual: `${bits?.sizeBytes ?? 0} bytes`,
+      });
+    }
+    bits.requireDense();
+    return bits;
   }
 
   /** The attribute an entry of the list of `base` stands for; `holder`: its record, when known. Throws Damaged. */
@@ -144,7 +161,7 @@ export class NtfsVolume implements ClusterSource {
     for (const entry of entries) {
       const piece = await this.findEntry(entry, base);
       if (piece.isResident || piece.lowestVcn !== stream.runs.endVcn) {
-        throw damaged('ntfs-attribute-list', `${stream.label}: pieces do not follow each other`, {
+        throw damagedNtfs('ntfs-attribute-list', `${stream.label}: pieces do not follow each other`, {
           offset: piece.record.offset + piece.at,
           expected: `VCN ${stream.runs.endVcn}`,
           actual: `VCN ${piece.lowestVcn}`,

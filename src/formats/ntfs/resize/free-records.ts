@@ -1,8 +1,9 @@
-import { damaged, refused } from '../../../core/errors.js';
+import { refused } from '../../../core/errors.js';
 import { KIB } from '../../../core/units.js';
 import { bitAt } from '../bits.js';
-import { ATTRIBUTE_TYPE, FILE_RECORD, RECORD, RECORD_IN_USE } from '../layout.js';
+import { FILE_RECORD, RECORD_IN_USE } from '../layout.js';
 import { hasFileMagic } from '../record.js';
+import { damagedNtfs } from '../remedies.js';
 import type { AttributeStream } from '../stream.js';
 import type { NtfsVolume } from '../volume.js';
 
@@ -33,7 +34,7 @@ export class FreeRecords {
 
   /** Throws Damaged when $MFT has no bitmap. */
   static async open(volume: NtfsVolume): Promise<FreeRecords> {
-    return new FreeRecords(volume, await openRecordBitmap(volume));
+    return new FreeRecords(volume, await volume.recordBitmap());
   }
 
   /** The next one. Throws Refused (ntfs-mft-full). */
@@ -65,20 +66,15 @@ export class FreeRecords {
     if (!hasFileMagic(bytes)) return { number, sequence: 1, updateSequence: 0 };
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     if ((view.getUint16(FILE_RECORD.flags, true) & RECORD_IN_USE) !== 0) {
-      throw damaged('ntfs-mft-bitmap', `FILE record ${number} is in use, but the bitmap of $MFT says free`);
+      throw damagedNtfs(
+        'ntfs-mft-bitmap',
+        `FILE record ${number} is in use, but the bitmap of $MFT says free`,
+        {},
+      );
     }
     const usaAt = view.getUint16(FILE_RECORD.usaOffset, true);
     const updateSequence = usaAt + 2 <= bytes.length ? view.getUint16(usaAt, true) : 0;
     const old = view.getUint16(FILE_RECORD.sequence, true);
     return { number, sequence: old === 0xffff ? 1 : old + 1, updateSequence };
   }
-}
-
-/** The map of used FILE records. Throws Damaged when there is none. */
-export async function openRecordBitmap(volume: NtfsVolume): Promise<AttributeStream> {
-  const bits = await volume.openStream(await volume.readFile(RECORD.mft), ATTRIBUTE_TYPE.bitmap);
-  if (bits === undefined || bits.sizeBytes * 8 < volume.recordCount) {
-    throw damaged('ntfs-mft-bitmap', 'the bitmap of $MFT does not cover $MFT');
-  }
-  return bits;
 }

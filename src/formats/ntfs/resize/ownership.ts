@@ -1,7 +1,7 @@
-import { damaged } from '../../../core/errors.js';
 import { MIB } from '../../../core/units.js';
 import { forEachSetRun } from '../bits.js';
 import type { ClusterBitmap } from '../cluster-bitmap.js';
+import { damagedNtfs } from '../remedies.js';
 
 /**
  * Clusters audited in one walk of $MFT: 16 MiB of bits, 512 GiB of 4 KiB clusters. Larger volumes take one walk
@@ -10,8 +10,6 @@ import type { ClusterBitmap } from '../cluster-bitmap.js';
 export const WINDOW_CLUSTERS = 16 * MIB * 8;
 /** Bytes of $Bitmap compared at a time. */
 const COMPARE_BYTES = MIB / 4;
-
-const CHKDSK_HINT = 'start the guest and run `chkdsk /f` on the volume';
 
 /** Who owns which cluster, for one window [from, end) of the volume. One bit a cluster. */
 export class Ownership {
@@ -61,9 +59,8 @@ export class Ownership {
         extra[index] = marked & ~owned;
       }
       forEachSetRun(missing, 0, count, (bit, length) => {
-        throw damaged('ntfs-bitmap-mismatch', 'files own clusters that $Bitmap marks free', {
+        throw damagedNtfs('ntfs-bitmap-mismatch', 'files own clusters that $Bitmap marks free', {
           actual: `clusters ${base + bit} to ${base + bit + length - 1}`,
-          hint: CHKDSK_HINT,
         });
       });
       forEachSetRun(extra, 0, count, (bit, length) => unowned(base + bit, length));
@@ -71,9 +68,8 @@ export class Ownership {
   }
 
   private ownedTwice(owner: number, lcn: number) {
-    return damaged('ntfs-owned-twice', `FILE record ${owner} owns a cluster that another file owns too`, {
+    return damagedNtfs('ntfs-owned-twice', `FILE record ${owner} owns a cluster that another file owns too`, {
       actual: `cluster ${lcn}`,
-      hint: CHKDSK_HINT,
     });
   }
 }

@@ -4,7 +4,7 @@ import type { MetadataWrite } from '../../types.js';
 import type { AttributeStream } from '../stream.js';
 import { stamp } from './edit-record.js';
 import type { PlacedRun } from './encode-pairs.js';
-import { FreeRecords, openRecordBitmap } from './free-records.js';
+import { FreeRecords } from './free-records.js';
 import type { FreeSpace } from './free-space.js';
 import type { PlacedStream } from './placed-stream.js';
 import { noSpace } from './refusals.js';
@@ -76,7 +76,7 @@ export async function planRepack(
     lists,
     taken: lists.flatMap(({ runs }) => runs),
     freed,
-    recordBits: await openRecordBitmap(volume),
+    recordBits: await volume.recordBitmap(),
   };
 }
 

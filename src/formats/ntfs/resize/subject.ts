@@ -1,9 +1,10 @@
-import { damaged, refusal, refused, unsupported } from '../../../core/errors.js';
+import { refusal, refused, unsupported } from '../../../core/errors.js';
 import type { Reader } from '../../../device/types.js';
 import { ClusterBitmap } from '../cluster-bitmap.js';
-import { ATTRIBUTE_TYPE, RECORD } from '../layout.js';
+import { ATTRIBUTE_TYPE, BOOT_FILE_BYTES, MIRRORED_RECORDS, RECORD } from '../layout.js';
 import { HOLE } from '../mapping-pairs.js';
 import type { FileRecord } from '../record.js';
+import { CHKDSK_HINT, damagedNtfs } from '../remedies.js';
 import { readVolumeState } from '../state.js';
 import type { AttributeStream } from '../stream.js';
 import { type NtfsVolume, openVolume } from '../volume.js';
@@ -30,13 +31,9 @@ export async function openSubject(reader: Reader): Promise<Subject> {
   }
   const bitmapStream = await openSpecial(volume, RECORD.bitmap, '$Bitmap');
   const log = await openSpecial(volume, RECORD.logFile, '$LogFile');
-  const mirror = await openSpecial(volume, RECORD.mftMirror, '$MFTMirr');
-  if (mirror.runs.at(0).lcn !== volume.boot.mftMirrorLcn || mirror.runs.count !== 1) {
-    throw damaged('ntfs-mirror', '$MFTMirr is not where the boot sector says, or in pieces', {
-      hint: 'start the guest and run `chkdsk /f` on the volume',
-    });
-  }
-  await requirePlainRecord(volume, RECORD.bitmap, '$Bitmap');
+  const mirror = await openMirror(volume);
+  await requireBootFile(volume);
+  requireOneContent(await requirePlainRecord(volume, RECORD.bitmap, '$Bitmap'));
   await requirePlainRecord(volume, RECORD.volume, '$Volume');
   await checkBadClusters(volume);
   return { volume, bitmap: new ClusterBitmap(bitmapStream, volume.clusterCount), bitmapStream, log, mirror };
@@ -44,11 +41,48 @@ export async function openSubject(reader: Reader): Promise<Subject> {
 
 async function openSpecial(volume: NtfsVolume, number: number, name: string): Promise<AttributeStream> {
   const stream = await volume.openStream(await volume.readFile(number), ATTRIBUTE_TYPE.data);
-  if (stream === undefined) throw damaged('ntfs-record', `${name} has no content`);
+  if (stream === undefined) throw damagedNtfs('ntfs-record', `${name} has no content`);
   if (stream.isResident || !stream.isPlain || stream.runs.hasHoles || stream.runs.count === 0) {
-    throw unsupported('ntfs-special-file', `${name} is not stored as plain clusters`);
+    throw unsupported('ntfs-special-file', `${name} is not stored as plain clusters`, {
+      hint: CHKDSK_HINT,
+    });
   }
+  stream.requireDense();
   return stream;
+}
+
+/** $MFTMirr is written by its place: what it lacks in clusters would be written over its neighbour. */
+async function openMirror(volume: NtfsVolume): Promise<AttributeStream> {
+  const mirror = await openSpecial(volume, RECORD.mftMirror, '$MFTMirr');
+  const { mftMirrorLcn, recordBytes } = volume.boot;
+  if (mirror.runs.at(0).lcn !== mftMirrorLcn || mirror.runs.count !== 1) {
+    throw damagedNtfs('ntfs-mirror', '$MFTMirr is not where the boot sector says, or in pieces', {});
+  }
+  const needed = MIRRORED_RECORDS * recordBytes;
+  if (mirror.sizeBytes < needed) {
+    throw damagedNtfs('ntfs-mirror', '$MFTMirr is too short for the records it mirrors', {
+      expected: `${needed} bytes`,
+      actual: `${mirror.sizeBytes} bytes`,
+    });
+  }
+  return mirror;
+}
+
+/** $Boot owns the boot code and the shadow copy header: else they would be free space, and files would move there. */
+async function requireBootFile(volume: NtfsVolume): Promise<void> {
+  const boot = await volume.openStream(await volume.readFile(RECORD.boot), ATTRIBUTE_TYPE.data);
+  const first = boot !== undefined && boot.runs.count > 0 ? boot.runs.at(0) : undefined;
+  if (first?.lcn === 0 && first.length * volume.clusterBytes >= BOOT_FILE_BYTES) return;
+  throw damagedNtfs('ntfs-boot-file', '$Boot does not own the beginning of the volume', {
+    expected: `${BOOT_FILE_BYTES} bytes from cluster 0 on`,
+  });
+}
+
+/** With two unnamed streams nothing says which one is the map. */
+function requireOneContent(record: FileRecord): void {
+  const contents = record.attributes().filter(({ type }) => type === ATTRIBUTE_TYPE.data);
+  if (contents.filter((attribute) => attribute.hasName('')).length > 1)
+    throw record.error('has its content twice');
 }
 
 async function requirePlainRecord(volume: NtfsVolume, number: number, name: string): Promise<FileRecord> {

@@ -1,10 +1,9 @@
-import { damaged } from '../../../core/errors.js';
 import { KIB } from '../../../core/units.js';
 import { bitAt } from '../bits.js';
 import { FILE_RECORD, RECORD_IN_USE } from '../layout.js';
 import { FileRecord, hasFileMagic } from '../record.js';
+import { damagedNtfs } from '../remedies.js';
 import type { NtfsVolume } from '../volume.js';
-import { openRecordBitmap } from './free-records.js';
 
 /** Bytes of $MFT read at a time. Larger reads are not faster, and what they leave behind fragments the heap. */
 const CHUNK_BYTES = 256 * KIB;
@@ -16,7 +15,7 @@ const CHUNK_BYTES = 256 * KIB;
  */
 export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): AsyncGenerator<FileRecord[]> {
   const { recordBytes } = volume.boot;
-  const bits = await openRecordBitmap(volume);
+  const bits = await volume.recordBitmap();
   const perChunk = CHUNK_BYTES / recordBytes;
   const buffer = new Uint8Array(CHUNK_BYTES);
   for (let first = 0; first < volume.recordCount; first += perChunk) {
@@ -46,10 +45,13 @@ function decodeUsed(
   if (isRecord && ((bytes[FILE_RECORD.flags] ?? 0) & RECORD_IN_USE) === 0) return undefined;
   const offset = volume.mft.locate(number * volume.boot.recordBytes);
   if (!hasBit) {
-    throw damaged('ntfs-mft-bitmap', `FILE record ${number} is in use, but the bitmap of $MFT says free`, {
-      offset,
-      hint: 'start the guest and run `chkdsk /f` on the volume',
-    });
+    throw damagedNtfs(
+      'ntfs-mft-bitmap',
+      `FILE record ${number} is in use, but the bitmap of $MFT says free`,
+      {
+        offset,
+      },
+    );
   }
   return FileRecord.decode(bytes, number, offset);
 }

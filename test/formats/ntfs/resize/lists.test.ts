@@ -3,7 +3,6 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { MIB } from '../../../../src/core/units.js';
 import { MappingPairs } from '../../../../src/formats/ntfs/mapping-pairs.js';
 import { checkDeep } from '../../../../src/formats/ntfs/resize/check-deep.js';
-import { openRecordBitmap } from '../../../../src/formats/ntfs/resize/free-records.js';
 import { shrinkNtfs } from '../../../../src/formats/ntfs/resize/shrink.js';
 import { walkRecords } from '../../../../src/formats/ntfs/resize/walk-records.js';
 import { openVolume } from '../../../../src/formats/ntfs/volume.js';
@@ -113,7 +112,7 @@ async function refusesFullTable(path: string, newSizeBytes: number): Promise<voi
   const copy = copySparse(path, scratch.path('full'));
   const volume = new VolumeFile(copy);
   const opened = await openVolume(volume);
-  const bits = await openRecordBitmap(opened);
+  const bits = await opened.recordBitmap();
   const handle = openSync(copy, 'r+');
   writeSync(handle, new Uint8Array(bits.sizeBytes).fill(0xff), 0, bits.sizeBytes, bits.locate(0));
   closeSync(handle);

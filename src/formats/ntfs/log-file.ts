@@ -30,9 +30,9 @@ interface RestartPage {
   readonly state: LogState;
 }
 
-/** Reads the two restart pages; the newer one counts. */
+/** Reads the two restart pages; the newer one counts. Where both would be there are only ones in an empty log. */
 export async function readLogState(log: AttributeStream): Promise<LogState> {
-  const start = await log.readAt(0, Math.min(PAGE_BYTES.usual, log.sizeBytes));
+  const start = await log.readAt(0, Math.min(2 * PAGE_BYTES.usual, log.sizeBytes));
   if (start.length > 0 && start.every((byte) => byte === 0xff)) return 'clean';
   const first = await readPage(log, 0);
   const second = await readPage(log, first?.pageBytes ?? PAGE_BYTES.usual);

@@ -4,7 +4,7 @@ import type { Reader } from '../../device/types.js';
 import { COMPRESSED_MASK, ENCRYPTED } from './layout.js';
 import { HOLE } from './mapping-pairs.js';
 import type { Attribute } from './record.js';
-import { damagedNtfs } from './remedies.js';
+import { CHKDSK_HINT, damagedNtfs } from './remedies.js';
 import { Runlist } from './runlist.js';
 
 /** What a stream is read from. */
@@ -99,7 +99,9 @@ export class AttributeStream implements Reader {
       target.set(this.resident.subarray(offset, offset + target.length));
       return;
     }
-    if (!this.isPlain) throw unsupported('ntfs-stream', `${this.label} is compressed or encrypted`);
+    if (!this.isPlain) {
+      throw unsupported('ntfs-stream', `${this.label} is compressed or encrypted`, { hint: CHKDSK_HINT });
+    }
     const end = Math.max(offset, Math.min(offset + target.length, this.initializedBytes));
     target.fill(0, end - offset);
     for (let at = offset; at < end; ) at += await this.readPiece(at, end, target, at - offset, signal);

@@ -135,6 +135,7 @@ describe('$LogFile', () => {
     ['version 2.0', page({ major: 2 }), empty, 'needs-recovery'],
     ['version 2.0 without clients', page({ major: 2, clients: 0xffff }), empty, 'needs-recovery'],
     ['version 2.0, flag for clean', page({ major: 2, flags: 2 }), empty, 'clean'],
+    ['an empty page in front of one that is not clean', empty.slice().fill(0xff), page({}), 'needs-recovery'],
     ['zeros', empty, empty, 'needs-recovery'],
   ])('%s', async (_, first, second, state) => {
     const log = concat(first, second, new Uint8Array(8192));

@@ -1,7 +1,9 @@
+import { alignDown } from '../../../core/units.js';
 import type { ClusterBitmap } from '../cluster-bitmap.js';
 import { HOLE, MappingPairs } from '../mapping-pairs.js';
 import type { FileRecord } from '../record.js';
 import type { NtfsVolume } from '../volume.js';
+import { isBootCopy } from './geometry.js';
 import { Ownership, WINDOW_CLUSTERS } from './ownership.js';
 import type { Subject } from './subject.js';
 import { walkRecords } from './walk-records.js';
@@ -55,16 +57,29 @@ export interface Unowned {
   readonly last: number;
 }
 
-/** The accounting of all clusters; see auditClusters. Clusters without an owner are no damage, only obstacles. */
+/**
+ * The accounting of all clusters; see auditClusters. Clusters without an owner are no damage, only obstacles; a copy of the
+ * boot sector in the middle of the volume is none, because a resize writes a new one.
+ */
 export async function auditForResize(subject: Subject, signal?: AbortSignal): Promise<Unowned> {
+  const middle = await middleBackup(subject);
   let clusters = 0;
   let last = -1;
   const visitor = {
     unowned(lcn: number, length: number): void {
+      if (lcn === middle && length === 1) return;
       clusters += length;
       last = lcn + length - 1;
     },
   };
   await auditClusters(subject.volume, subject.bitmap, visitor, signal);
   return { clusters, last };
+}
+
+/** The cluster of the copy that NT 3.51 made in the middle of volumes as long as their partition; -1 without one. */
+async function middleBackup({ volume }: Subject): Promise<number> {
+  const { boot, reader, clusterBytes } = volume;
+  const at = alignDown(Math.floor(boot.totalBytes / 2), boot.bytesPerSector);
+  const isCopy = isBootCopy(await reader.readAt(at, boot.bytesPerSector), boot);
+  return isCopy ? Math.floor(at / clusterBytes) : -1;
 }

@@ -18,7 +18,7 @@ import {
 } from './tiny-resize.js';
 
 const [MFT, MIRROR, LOG, BITMAP, BOOT, FILE, FREE] = [0, 1, 2, 6, 7, 24, 26];
-const { clusterBytes } = TINY;
+const { clusterBytes, clusterCount } = TINY;
 const smaller = { newSizeBytes: partitionOf(200) };
 const larger = { newSizeBytes: partitionOf(300) };
 
@@ -160,6 +160,22 @@ describe('a volume that does not fill its partition', () => {
     const after = new VolumeBytes(await resized(volume, resize, sizeBytes));
     expect(await checkDeep(after)).toEqual([]);
     expect((await openVolume(after)).clusterCount).toBe(310);
+  });
+});
+
+describe('a copy of the boot sector in the middle of the volume', () => {
+  const middle = clusterCount / 2;
+
+  it.each([
+    ['is no obstacle', 0, 'none'],
+    ['is one when it is of another volume', 0x48, 'ntfs-unowned-clusters'],
+  ])('%s', async (_name, change, code) => {
+    const volume = resizable();
+    volume.set(volume.subarray(0, 512), middle * clusterBytes);
+    const at = middle * clusterBytes + change;
+    volume[at] = change === 0 ? (volume[at] ?? 0) : 1;
+    mark(volume, [{ lcn: middle, length: 1 }]);
+    expect(await codeOf(shrinkNtfs(new VolumeBytes(volume), { newSizeBytes: partitionOf(100) }))).toBe(code);
   });
 });
 

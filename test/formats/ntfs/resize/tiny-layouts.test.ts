@@ -148,6 +148,71 @@ describe('an attribute list in several runs', () => {
   });
 });
 
+/** An entry with a name, in the form of listEntry(). */
+function namedEntry(name: string, holder: number): Uint8Array {
+  const bytes = new Uint8Array(Math.ceil((0x1a + name.length * 2) / 8) * 8);
+  bytes.set(listEntry(DATA, 0, holder, 0));
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0x04, bytes.length, true);
+  view.setUint8(0x06, name.length);
+  bytes.set(Buffer.from(name, 'utf16le'), 0x1a);
+  return bytes;
+}
+
+describe('an attribute list that no free extent holds', () => {
+  it('is written in several runs', async () => {
+    const volume = resizable();
+    leaveCrumbs(volume, 70, 64);
+    // The room before the crumbs, too: names as long as these make a list of more than a cluster.
+    const gaps = [
+      { lcn: 3, length: 5 },
+      { lcn: 16, length: 8 },
+      { lcn: 25, length: 3 },
+    ];
+    const [late, list] = [
+      { lcn: 200, length: 38 },
+      { lcn: 240, length: 2 },
+    ];
+    putRecord(volume, OTHER, [
+      streamOf(everySecond(70, 64)),
+      ballast(70),
+      streamOf(gaps, { name: 'gaps', instance: 8 }),
+    ]);
+    const streams = Array.from({ length: 8 }, (_, index) => ({
+      holder: 16 + index,
+      name: String.fromCharCode(0x61 + index).repeat(255),
+    }));
+    const value = concat(
+      listEntry(DATA, 0, FILE, 1),
+      ...streams.map(({ name, holder }) => namedEntry(name, holder)),
+      listEntry(FILLER, 0, FILE, 8),
+    );
+    expect(value.length).toBeGreaterThan(clusterBytes);
+    volume.set(value, list.lcn * clusterBytes);
+    putRecord(volume, FILE, [
+      streamOf([list], { type: LIST, instance: 3, dataSize: value.length }),
+      streamOf([late]),
+      resident(FILLER, '', new Uint8Array(720).fill(9), 8),
+    ]);
+    for (const { name, holder } of streams)
+      putRecord(volume, holder, [resident(DATA, name, Uint8Array.of(holder))], FILE);
+    const bits = resident(MAP, '', Uint8Array.of(0xff, 0xff, 0xff, 0x03, 0, 0, 0, 0), 2);
+    putRecord(volume, MFT, [streamOf([TINY.mft]), bits]);
+    mark(volume, [late, list, ...gaps]);
+    fill(volume, [late], 5);
+    const before = await clustersOf(volume, FILE);
+    const after = await shrink(volume, 200);
+    expect(await runsIn(after, FILE, LIST)).toHaveLength(2);
+    expect(await clustersOf(after, FILE)).toEqual(before);
+    const opened = await openVolume(new VolumeBytes(after));
+    for (const { name, holder } of streams) {
+      const stream = await opened.openStream(await opened.readFile(FILE), DATA, name);
+      expect(await stream?.readAll(1)).toEqual(Uint8Array.of(holder));
+    }
+    expect(await clustersOf(await enlarge(after, clusterCount), FILE)).toEqual(before);
+  });
+});
+
 describe('a new end inside a compression unit', () => {
   const UNIT = 16;
   /** Stored, compressed to five clusters, sparse, compressed to fifteen, stored in two runs. */

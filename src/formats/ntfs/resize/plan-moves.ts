@@ -47,7 +47,7 @@ export interface ProvenLayout extends NewLayout {
  * runs. Where one cannot, that piece of a stream is moved as a whole, to as few runs as possible; where this does
  * not help, its file gets further records and an attribute list. After each change the layout is made anew. Throws
  * Refused: ntfs-no-space, ntfs-too-fragmented, ntfs-record-full, ntfs-mft-full, ntfs-no-contiguous-space.
- * Reads $MFT twice a round and the part of $Bitmap below the new end once.
+ * Reads $MFT twice a round, once more when files are packed anew, and the part of $Bitmap below the new end once.
  */
 export async function planMoves(
   subject: Subject,
@@ -62,6 +62,7 @@ export async function planMoves(
     for (const piece of full) overflow.note(piece);
     if (full.length > 0) continue;
     const repack = await planRepack(subject, tried.layout, tried.space, overflow.repacked);
+    await requireRoomInOrphans(subject, tried.layout, overflow.repacked, repack, signal);
     return { ...tried.layout, freed: [...tried.bitmapFreed, ...repack.freed], repack };
   }
   throw refused('ntfs-record-full', 'the NTFS volume has too little contiguous free space for its files', {
@@ -255,4 +256,24 @@ async function findFull(
     }
   }
   return full;
+}
+
+/** Packing a file anew leaves out what its list does not lead to: there the layout has to fit as it is. */
+async function requireRoomInOrphans(
+  { volume }: Subject,
+  layout: NewLayout,
+  repacked: ReadonlySet<number>,
+  repack: Repack,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (repacked.size === 0) return;
+  const rewriter = new RecordRewriter(layout, volume.clusterCount);
+  for await (const records of walkRecords(volume, signal)) {
+    for (const record of records) {
+      if (!repacked.has(fileNumber(record)) || repack.records.has(record.number)) continue;
+      rewriter.rewrite(record, () => {
+        throw recordFull(record);
+      });
+    }
+  }
 }

@@ -5,7 +5,7 @@ import { enlargeNtfs } from '../../../../src/formats/ntfs/resize/enlarge.js';
 import { shrinkNtfs } from '../../../../src/formats/ntfs/resize/shrink.js';
 import { openVolume } from '../../../../src/formats/ntfs/volume.js';
 import { concat, encodePairs, listEntry, nonResident, resident, type TestRun, TINY } from '../tiny-volume.js';
-import { VolumeBytes } from '../volumes.js';
+import { codeOf, VolumeBytes } from '../volumes.js';
 import {
   clustersOf,
   everySecond,
@@ -145,6 +145,25 @@ describe('an attribute list in several runs', () => {
     expect(moved.every(({ lcn }) => lcn < 200)).toBe(true);
     expect(await clustersOf(after, FILE)).toEqual(before);
     expect(await clustersOf(await enlarge(after, clusterCount), FILE)).toEqual(before);
+  });
+});
+
+describe('an orphan of a file that is packed anew', () => {
+  it('is refused when it has no room itself', async () => {
+    const volume = resizable();
+    leaveCrumbs(volume, 70, 64);
+    putRecord(volume, OTHER, [streamOf(everySecond(70, 64)), ballast(70)]);
+    const [late, lost] = [
+      { lcn: 200, length: 38 },
+      { lcn: 240, length: 14 },
+    ];
+    putRecord(volume, FILE, [streamOf([late]), resident(FILLER, '', new Uint8Array(800).fill(9), 8)]);
+    putRecord(volume, EXTENSION, [streamOf([lost]), resident(FILLER, '', new Uint8Array(830), 8)], FILE);
+    const bits = resident(MAP, '', Uint8Array.of(0xff, 0xff, 0, 0x07, 0, 0, 0, 0), 2);
+    putRecord(volume, MFT, [streamOf([TINY.mft]), bits]);
+    mark(volume, [late, lost]);
+    const reader = new VolumeBytes(volume);
+    expect(await codeOf(shrinkNtfs(reader, { newSizeBytes: partitionOf(200) }))).toBe('ntfs-record-full');
   });
 });
 

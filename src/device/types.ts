@@ -18,6 +18,8 @@ export interface DeviceCapabilities {
   readonly windowBytes?: number;
   /** `shifter` can be used for ranges that are multiples of this; absent: it cannot. Bytes. */
   readonly shiftBlockBytes?: number;
+  /** cloneInto() lets another file share blocks; absent: it copies. */
+  readonly sharesBlocks?: boolean;
 }
 
 /** A stretch of a device that moves to the left by less than its own length. Bytes. */
@@ -84,6 +86,12 @@ export interface BlockDevice extends Reader {
   dataRanges(offset: number, length: number): Promise<ByteRange[]>;
   /** Copies inside the device; the ranges must not overlap. */
   copyRange(from: number, to: number, length: number): Promise<void>;
+  /**
+   * Makes the target, an empty file of the same store, as long as the range, and lets it share the blocks that hold the range:
+   * instantly, and without room of its own until either is changed. Start and end of the range are multiples of 64 KiB, but for
+   * the end of the device. Not durable before the target is flushed. False: it cannot be done with these two files.
+   */
+  cloneInto?(target: BlockDevice, range: ByteRange): Promise<boolean>;
   /** There when the device can be changed and its store can shift, whether or not a new shift could begin as it is now. */
   readonly shifter?: Shifter | undefined;
   /** New bytes read as zeros. */

@@ -11,8 +11,8 @@ export function extentDevice(file: BlockDevice, sizeBytes: number): BlockDevice 
   let window = windowDevice(file, 0, sizeBytes, file.label);
   return {
     label: file.label,
-    // Nothing is shifted while the file has a tail that is not of the disk.
-    capabilities: withoutShifts(file.capabilities),
+    // Nothing is shifted or shared while the file has a tail that is not of the disk.
+    capabilities: ofAnyFile(file.capabilities),
     get sizeBytes() {
       return window.sizeBytes;
     },
@@ -32,6 +32,10 @@ export function extentDevice(file: BlockDevice, sizeBytes: number): BlockDevice 
   };
 }
 
-function withoutShifts({ shiftBlockBytes: _, ...rest }: DeviceCapabilities): DeviceCapabilities {
+function ofAnyFile({
+  shiftBlockBytes: _,
+  sharesBlocks: __,
+  ...rest
+}: DeviceCapabilities): DeviceCapabilities {
   return rest;
 }

@@ -8,7 +8,15 @@ import { isErrno, type NativeCalls } from './native.js';
 import { syncFolder, takeOver } from './replace-file.js';
 
 /** How file systems, and kernels, say that they cannot share blocks between these files; EISDIR: nor make a nameless one. */
-const CANNOT_CLONE = ['EOPNOTSUPP', 'ENOTSUP', 'ENOTTY', 'ENOSYS', 'EINVAL', 'EXDEV', 'EISDIR'] as const;
+export const CANNOT_CLONE = [
+  'EOPNOTSUPP',
+  'ENOTSUP',
+  'ENOTTY',
+  'ENOSYS',
+  'EINVAL',
+  'EXDEV',
+  'EISDIR',
+] as const;
 /** A file without a name (open(2)); Node has no word for it. The same on all machines the native calls know. */
 const O_TMPFILE = 0o20000000 | constants.O_DIRECTORY;
 /** A multiple of every block size that file systems with shared blocks have. */

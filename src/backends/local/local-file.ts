@@ -5,11 +5,12 @@ import { GIB, MIB } from '../../core/units.js';
 import { checkCopy, checkRange, checkSize } from '../../device/bounds.js';
 import type { StoreFile } from '../../device/store.js';
 import { copyBytes, copyInside, zeroInPlace } from '../../device/transfer.js';
-import type { DeviceCapabilities, Shifter } from '../../device/types.js';
+import type { BlockDevice, DeviceCapabilities, Shifter } from '../../device/types.js';
 import { attempt, storeError } from './errors.js';
 import { lockFile } from './lock.js';
 import { isErrno, type NativeCalls } from './native.js';
 import { refuseOtherUsers } from './open-elsewhere.js';
+import { shareRange } from './share-file.js';
 import { fileShifter, type ShiftAbility } from './shift-file.js';
 
 /** Bytes of one system call: Linux cuts longer ones (0x7ffff000), and a signal is noticed between two. */
@@ -29,6 +30,8 @@ export interface LocalFileOptions {
   readonly native: NativeCalls | undefined;
   /** Of a file whose ranges can be shifted. */
   readonly shifts?: ShiftAbility | undefined;
+  /** Its file system lets files share blocks. */
+  readonly sharesBlocks?: boolean;
 }
 
 /** An open file of the local file system. Owns the handle. */
@@ -63,6 +66,7 @@ export class LocalFile implements StoreFile {
       resizable: this.options.writable && this.options.resizable,
       dataRanges: this.options.native !== undefined,
       rangeCopy: this.canCopy,
+      ...(this.options.sharesBlocks === true ? { sharesBlocks: true } : {}),
       ...(shifts?.canBegin === true ? { shiftBlockBytes: shifts.blockBytes } : {}),
     };
   }
@@ -132,6 +136,14 @@ export class LocalFile implements StoreFile {
     this.checkWritable(from, length, 'copy from');
     checkCopy(this, from, to, length);
     await copyInside(this, from, to, length, (at, target, count) => this.copyData(at, target, count));
+  }
+
+  async cloneInto(target: BlockDevice, range: ByteRange): Promise<boolean> {
+    this.check(range.at, range.length, 'clone');
+    const { native } = this.options;
+    if (native === undefined || !(target instanceof LocalFile)) return false;
+    await target.resize(range.length);
+    return shareRange(native, this.handle, target.handle, range, this.label);
   }
 
   async resize(sizeBytes: number): Promise<void> {

@@ -22,6 +22,7 @@ import { attempt, storeError } from './errors.js';
 import { LocalFile } from './local-file.js';
 import { isErrno, loadNative, type NativeCalls } from './native.js';
 import { replaceFileDurably, syncFolder } from './replace-file.js';
+import { sharesBlocks } from './share-file.js';
 import { shiftAbilityOf } from './shift-file.js';
 import { localVolume } from './volume.js';
 
@@ -149,9 +150,12 @@ async function openFile(path: string, mode: OpenMode, native: NativeCalls | unde
     if (mode === 'create') await syncFolder(dirname(path));
     const { sizeBytes, resizable } = await measure(handle, path);
     const isOldFile = resizable && mode !== 'create';
-    const shifts = isOldFile ? await shiftAbilityOf(handle, { path, sizeBytes }, native) : undefined;
+    const abilities = {
+      shifts: isOldFile ? await shiftAbilityOf(handle, { path, sizeBytes }, native) : undefined,
+      sharesBlocks: isOldFile && (await sharesBlocks(handle, path, native)),
+    };
     const writable = mode !== 'read';
-    return new LocalFile(handle, { path, sizeBytes, writable, resizable, native, shifts });
+    return new LocalFile(handle, { path, sizeBytes, writable, resizable, native, ...abilities });
   } catch (error) {
     await handle.close().catch(() => undefined);
     throw storeError(error, 'open', path);

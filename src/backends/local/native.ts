@@ -16,10 +16,11 @@ export interface NativeCalls {
    */
   copyRange(fd: number, from: number, to: number, length: number): number;
   /**
-   * Lets the target share the blocks of the source: bytes from the beginning of both, 0 for all of the source (ioctl
-   * FICLONERANGE). A length other than 0 is a multiple of the block size of the file system.
+   * Lets the target share blocks of the source (ioctl FICLONERANGE): from these places on, by default the beginnings, and
+   * with the length 0 to the end of the source. All are multiples of the block size of the file system, but the end of the
+   * source need not be.
    */
-  cloneRange(source: number, target: number, length: number): void;
+  cloneRange(source: number, target: number, length: number, from?: number, to?: number): void;
   /** Start of the first data at or behind the offset; undefined when only a hole follows. */
   nextData(fd: number, offset: number): number | undefined;
   /** Start of the first hole at or behind the offset; the end of the file counts as one. */
@@ -121,9 +122,9 @@ function nativeCalls(koffi: typeof import('koffi')): NativeCalls {
     },
     copyRange: (fd, from, to, length) =>
       checked('copy_file_range', () => copyFileRange(fd, [from], fd, [to], length, 0)),
-    cloneRange: (source, target, length) => {
+    cloneRange: (source, target, length, from = 0, to = 0) => {
       // struct file_clone_range: source, its offset, length, offset in the target.
-      const range = new BigInt64Array([BigInt(source), 0n, BigInt(length), 0n]);
+      const range = new BigInt64Array([BigInt(source), BigInt(from), BigInt(length), BigInt(to)]);
       checked('ioctl FICLONERANGE', () => ioctl(target, FICLONERANGE, range));
     },
     collapseRange: (fd, offset, length) => {

@@ -14,12 +14,12 @@ const SPARE_BYTES = 16 * MIB;
 
 /**
  * Finds out before the start whether the store has room for what the run may allocate: the spill area, bytes of a
- * program that are not written yet, and blocks
+ * program that are not written yet, blocks that are written anew while the journal shares the old ones, and blocks
  * of a thin disk that are holes today. Throws Device (no-space) with what is missing.
  */
 export async function checkRoom(
   { store, path }: DiskSource,
-  totals: Pick<RunTotals, 'spillBytes'> & { readonly programBytes?: number },
+  totals: Pick<RunTotals, 'spillBytes'> & { readonly sharedBytes?: number; readonly programBytes?: number },
   allocates: number,
 ): Promise<void> {
   const { journals } = store;
@@ -28,7 +28,7 @@ export async function checkRoom(
     await checkFree(journals.store, journals.store.folderOf(journals.folderOf(path)), journal + SPARE_BYTES);
   }
   const beside = journals === undefined ? journal : 0;
-  await checkFree(store, store.folderOf(path), beside + allocates + SPARE_BYTES);
+  await checkFree(store, store.folderOf(path), beside + (totals.sharedBytes ?? 0) + allocates + SPARE_BYTES);
 }
 
 async function checkFree(store: Store, folder: string, needed: number): Promise<void> {
@@ -65,7 +65,7 @@ export function rewrittenBy(operation: Operation, { spill }: Pick<Phase, 'spill'
   if (operation.op === 'discard') return edges;
   if (operation.op !== 'copy') return 0;
   const { from, to, length } = operation;
-  const isShared = spill !== true && length >= MIB && isWholeBlock(from) && isWholeBlock(to);
+  const isShared = spill === undefined && length >= MIB && isWholeBlock(from) && isWholeBlock(to);
   return isShared ? edges : length + edges;
 }
 

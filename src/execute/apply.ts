@@ -107,11 +107,25 @@ export async function copyAll(
   // A server far away answers late: some requests are under way together. A disk likes one after the other.
   const width = smallestCopy === undefined ? 1 : CONCURRENCY;
   await forAll(byStore, ({ from, to, length }) => device.copyRange(from, to, length), width);
-  const rest = { ...phase, operations: copies.filter(({ length }) => length < least) };
+  await stream(
+    device,
+    device,
+    { ...phase, operations: copies.filter(({ length }) => length < least) },
+    buffers,
+  );
+}
+
+/** Copies of a phase whose sources are somewhere else, at the same places: one buffer is written while the other is filled. */
+export async function stream(
+  source: Pick<BlockDevice, 'readInto'>,
+  device: BlockDevice,
+  phase: Phase,
+  buffers: readonly [Uint8Array, Uint8Array],
+): Promise<void> {
   let writing: Promise<void> = Promise.resolve();
   try {
-    for (const batch of batches(rest, ...buffers)) {
-      await Promise.all([writing, forAll(batch, ({ from, bytes }) => device.readInto(from, bytes))]);
+    for (const batch of batches(phase, ...buffers)) {
+      await Promise.all([writing, forAll(batch, ({ from, bytes }) => source.readInto(from, bytes))]);
       writing = forAll(batch, ({ to, bytes }) => device.writeAt(to, bytes));
     }
   } finally {

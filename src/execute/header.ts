@@ -27,6 +27,7 @@ const runHeader = z.looseObject({
     bytesToCopy: count,
     bytesToDiscard: count,
     spillBytes: count.max(MAX_SPILL_BYTES),
+    sharedBytes: count.default(0),
   }),
   safetyCopy: z
     .array(

@@ -4,6 +4,7 @@ import type { Store, StoreFile } from '../device/store.js';
 import { RUN_HEADER_NAME, runFolderOf } from '../disk/names.js';
 import { copiedBytes } from '../program/laws.js';
 import type { Phase } from '../program/types.js';
+import { CloneFile, sharedBytesOf } from './clone.js';
 import { parseHeader } from './header.js';
 import { noteFor, wayBack } from './note.js';
 import { elsewhere, isLeftover, type Place, parsePointer, placeOf, pointerBytes } from './pointer.js';
@@ -18,11 +19,12 @@ const PROGRAM = 'program';
 const CHECKPOINT = 'checkpoint';
 const SPILL = 'spill';
 const SHIFT = 'shift';
+const CLONE = 'clone';
 const HEADER = RUN_HEADER_NAME;
 const NOTE = 'READ-ME-FIRST.txt';
 const DONE = 'done';
 /** In the order in which they go: without its header a folder is no run, and the rest is litter. */
-const FILES = [HEADER, SPILL, CHECKPOINT, SHIFT, PROGRAM, NOTE, DONE] as const;
+const FILES = [HEADER, SPILL, CLONE, CHECKPOINT, SHIFT, PROGRAM, NOTE, DONE] as const;
 const MAX_HEADER_BYTES = 16 * 1024 * 1024;
 const WRITE_BYTES = 256 * 1024;
 
@@ -42,6 +44,7 @@ export class Journal {
     readonly checkpoints: CheckpointFile,
     readonly spill: SpillFile,
     readonly shift: ShiftFile,
+    readonly clone: CloneFile,
     private readonly program: StoreFile,
   ) {
     this.paths = pathMap(store, store.folderOf(diskPath));
@@ -84,6 +87,7 @@ export class Journal {
       new CheckpointFile(checkpoints),
       new SpillFile(spill, spillBytes),
       new ShiftFile(keeper, keeper.join(folder, SHIFT)),
+      new CloneFile(keeper, keeper.join(folder, CLONE)),
       program,
     );
   }
@@ -108,7 +112,8 @@ export class Journal {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.checkpoints.close(), this.spill.close(), this.program.close()]);
+    const { checkpoints, spill, clone, program } = this;
+    await Promise.all([checkpoints, spill, clone, program].map((file) => file.close()));
   }
 
   /** Ends the run and removes its files. */
@@ -171,7 +176,7 @@ export class JournalWriter {
   private pending: Uint8Array[] = [];
   private pendingBytes = 0;
   private offset = 0;
-  private totals = { phases: 0, bytesToCopy: 0, bytesToDiscard: 0, spillBytes: 0 };
+  private totals = { phases: 0, bytesToCopy: 0, bytesToDiscard: 0, spillBytes: 0, sharedBytes: 0 };
 
   private constructor(
     private readonly store: Store,
@@ -207,6 +212,7 @@ export class JournalWriter {
     this.totals.bytesToCopy += copied;
     for (const each of phase.operations) if (each.op === 'discard') this.totals.bytesToDiscard += each.length;
     if (phase.spill === true) this.totals.spillBytes = Math.max(this.totals.spillBytes, copied);
+    this.totals.sharedBytes = Math.max(this.totals.sharedBytes, sharedBytesOf(phase));
     this.pending.push(record);
     this.pendingBytes += record.length;
     if (this.pendingBytes >= WRITE_BYTES) await this.drain();

@@ -79,7 +79,7 @@ export function decodePhase(value: unknown, paths: PathMap): Phase {
   }
   const operations = ops.map((each) => expand(each, paths));
   const phase = { stage: stage as Stage, why, operations };
-  return spill === true ? { ...phase, spill } : phase;
+  return spill === true || spill === 'shared' ? { ...phase, spill } : phase;
 }
 
 function expand(value: unknown, paths: PathMap): Operation {

@@ -4,7 +4,7 @@ import type { Store } from '../device/store.js';
 import type { BlockDevice } from '../device/types.js';
 import { checkLaws, readsWhatItWrites } from '../program/laws.js';
 import type { Phase, ShiftOperation, Stage } from '../program/types.js';
-import { applyOthers, copyAll, countPhase, gather, scatter } from './apply.js';
+import { applyOthers, copyAll, countPhase, gather, scatter, stream } from './apply.js';
 import type { Journal, Positioned } from './journal.js';
 import { carryOutShift } from './shift.js';
 import type { SpillRecord } from './slots.js';
@@ -45,6 +45,9 @@ interface Start extends Counters {
  *
  * So a whole saved phase p means that all before p - 1 is durable, and p - 1 is too unless its own area is still
  * whole. Resuming replays p - 1, if it can, and p from the journal.
+ *
+ * A phase whose spill is shared has its sources in the clone, a checkpoint before it that says so, and one behind it. So
+ * the clone under way is the only one, and nothing is saved ahead.
  */
 export class Runner {
   /** One for each area of the spill file: the phase p uses number p mod 2. */
@@ -74,10 +77,13 @@ export class Runner {
       this.stopWhenAsked();
       checkLaws(step.phase);
       const isFirst = !isLater('change', step.phase.stage) && !checkpoint.started;
-      if (isFirst || holdsShift(step.phase)) {
-        // A saved phase before a shift must not be replayed any more: its targets may have moved.
-        const position = { phase: step.index, offset: step.offset, started: isFirst || checkpoint.started };
-        checkpoint = await this.write({ ...checkpoint, ...counters, ...position });
+      const isShared = step.phase.spill === 'shared';
+      if (isShared && !isCloned(checkpoint, step)) await this.journal.clone.save(this.device, step.phase);
+      if (isFirst || isShared || holdsShift(step.phase)) {
+        // A saved phase before a shift must not be replayed any more: its targets may have moved. The clone is durable by now.
+        const position = { phase: step.index, offset: step.offset, cloned: isShared || undefined };
+        const started = isFirst || checkpoint.started;
+        checkpoint = await this.write({ ...checkpoint, ...counters, ...position, started });
       }
       const following = await nextOf(steps);
       if (step.phase.spill === true && !saved.has(step.index)) await this.save(step, counters);
@@ -90,8 +96,9 @@ export class Runner {
       );
       counters = after;
       if (step.phase.spill !== true) {
-        const position = { phase: step.index + 1, offset: step.nextOffset };
+        const position = { phase: step.index + 1, offset: step.nextOffset, cloned: undefined };
         checkpoint = await this.write({ ...checkpoint, ...counters, ...position });
+        if (isShared) await this.journal.clone.release();
       }
       this.report(step, counters);
       step = following;
@@ -145,11 +152,17 @@ export class Runner {
 
   private async runPhase({ index, phase }: Positioned): Promise<void> {
     if (phase.spill === true) await scatter(this.device, phase, this.bufferOf(index));
+    else if (phase.spill === 'shared') await this.copyFromClone(phase);
     else await copyAll(this.device, phase, this.buffers);
     const [shift] = phase.operations;
     if (shift?.op === 'shift') await this.shift(index, shift);
     await applyOthers(this.device, this.store, phase);
     await this.device.flush();
+  }
+
+  private async copyFromClone(phase: Phase): Promise<void> {
+    const { journal, device, buffers } = this;
+    await stream(await journal.clone.sources(phase, device.sizeBytes), device, phase, buffers);
   }
 
   private shift(phase: number, shift: ShiftOperation): Promise<void> {
@@ -227,6 +240,10 @@ async function nextOf(steps: AsyncGenerator<Positioned>): Promise<Positioned | u
   const next = await steps.next();
   return next.done === true ? undefined : next.value;
 }
+
+/** Saved by an earlier attempt, whose checkpoint says so. */
+const isCloned = (checkpoint: Checkpoint, { index }: Positioned): boolean =>
+  checkpoint.cloned === true && checkpoint.phase === index;
 
 const holdsShift = ({ operations }: Phase): boolean => operations[0]?.op === 'shift';
 

@@ -9,6 +9,8 @@ export interface RunTotals {
   readonly bytesToDiscard: number;
   /** Bytes of the largest phase that spills: size of a spill slot. */
   readonly spillBytes: number;
+  /** Bytes that the largest phase writes to new blocks while the journal shares the old ones. */
+  readonly sharedBytes: number;
 }
 
 /** A file that holds bytes of the disk, as the run found it. */
@@ -81,6 +83,8 @@ export interface Checkpoint extends Counters {
   readonly started: boolean;
   /** The changed disk was inspected and is what the plan promised. */
   readonly verified: boolean;
+  /** The sources of `phase` are whole in the file `clone`, and are to be read from there. */
+  readonly cloned?: true | undefined;
   /**
    * The disk is being put back from its safety copy, and the program must never go on; `done`: it is, and only the
    * descriptor and the run folder are left to be cleared up.

@@ -1,5 +1,5 @@
 import type { Reason } from '../core/errors.js';
-import { lba, lbaToBytes } from '../core/units.js';
+import { lba, lbaToBytes, MIB } from '../core/units.js';
 import type { BlockDevice, Reader } from '../device/types.js';
 import { windowDevice } from '../device/window.js';
 import type { Disk, DiskSource } from '../disk/types.js';
@@ -53,6 +53,7 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
     storeCopies: device.capabilities.rangeCopy,
     windowBytes: device.capabilities.windowBytes ?? null,
     shiftBlockBytes: device.capabilities.shiftBlockBytes ?? null,
+    sharesBlocks: device.capabilities.sharesBlocks === true && (await hasRoomToShare(source)),
     usable: usableSectors(device, tables, gapEnd),
     partitions,
     identity: {
@@ -70,6 +71,14 @@ export async function inspectDisk(disk: Disk, options: InspectOptions = {}): Pro
   return { ...known, guest, boot: options.forChange === true || starts ? await bootOf(device, known) : [] };
 }
 
+/** Twice the largest window that shares blocks while it is written anew. On a fuller store small windows are better. */
+const SHARING_ROOM_BYTES = 512 * MIB;
+
+async function hasRoomToShare({ store, path }: DiskSource): Promise<boolean> {
+  const free = await store.freeBytes(store.folderOf(path));
+  return free === null || free >= SHARING_ROOM_BYTES;
+}
+
 /** Facts of a disk whose bytes are not looked at: a sparse format, a descriptor that cannot be used. */
 export function factsWithoutContent(source: DiskSource): DiskFacts {
   return {
@@ -83,6 +92,7 @@ export function factsWithoutContent(source: DiskSource): DiskFacts {
     storeCopies: false,
     windowBytes: null,
     shiftBlockBytes: null,
+    sharesBlocks: false,
     usable: { first: lba(1), end: lba(Math.floor(source.sizeBytes / 512)) },
     partitions: [],
     guest: null,

@@ -92,6 +92,8 @@ export interface DiskFacts {
   readonly windowBytes: number | null;
   /** Ranges that are multiples of this can be shifted inside the disk without copying; null: not on this store. Bytes. */
   readonly shiftBlockBytes: number | null;
+  /** Another file of the store can share blocks of the disk, and there is room to write a part of it to new ones. */
+  readonly sharesBlocks: boolean;
   /** The descriptor says that VMFS keeps blocks for this disk only where something was written. */
   readonly thinOnVmfs: boolean;
   readonly state: 'ready' | 'refused' | 'damaged' | 'interrupted';

@@ -12,6 +12,13 @@ import type { MoveMode, PlannedMove } from './types.js';
 const DIRECT_DISTANCE_BYTES = 16 * MIB;
 /** Bytes of a window in the journal: large enough to keep the disk busy, small enough for 100 MiB of memory. */
 export const JOURNALED_WINDOW_BYTES = 8 * MIB;
+/**
+ * Where saving a window costs no copy, it is limited by what a crash may cost. Each is written to new blocks, so small
+ * ones would leave the file of the disk in pieces.
+ */
+const SHARED_WINDOW_BYTES = 256 * MIB;
+/** What is less is a few windows in the journal, and the file stays in one piece. */
+const MIN_SHARED_BYTES = 64 * MIB;
 /** A direct window is not longer than this, whatever the distance: what a crash costs. */
 const DIRECT_WINDOW_BYTES = 256 * MIB;
 
@@ -94,19 +101,19 @@ function describe(facts: DiskFacts, { partition, toLba, sectorCount }: Pending, 
     };
   }
   const mode: MoveMode = distance >= Math.min(DIRECT_DISTANCE_BYTES, size) ? 'direct' : 'journaled';
-  const windowBytes =
-    mode === 'direct'
-      ? Math.min(distance, DIRECT_WINDOW_BYTES)
-      : (facts.windowBytes ?? JOURNALED_WINDOW_BYTES);
+  const isShared = mode === 'journaled' && facts.sharesBlocks && bytesToCopy >= MIN_SHARED_BYTES;
+  const journaledBytes = isShared ? SHARED_WINDOW_BYTES : (facts.windowBytes ?? JOURNALED_WINDOW_BYTES);
+  const windowBytes = mode === 'direct' ? Math.min(distance, DIRECT_WINDOW_BYTES) : journaledBytes;
   return {
     ...place,
     direction,
     mode,
     copies,
     copiedBy: mode === 'direct' && facts.storeCopies ? 'store' : 'program',
+    ...(isShared ? { spill: 'shared' as const } : {}),
     windowBytes,
     bytesToCopy,
-    estimatedSeconds: estimate(bytesToCopy, windowBytes, mode, rates),
+    estimatedSeconds: estimate(bytesToCopy, windowBytes, mode === 'journaled' && !isShared ? 2 : 1, rates),
   };
 }
 
@@ -125,10 +132,9 @@ function isWorthAShift(
   return [fromLba, toLba, sectorCount].every((count) => (count * sectorSize) % shiftBlockBytes === 0);
 }
 
-/** A journaled window is written twice; each window waits for the disk, and for the journal. */
-function estimate(bytes: number, windowBytes: number, mode: MoveMode, rates: Rates): number {
+/** A window in the journal is written twice; each window waits for the disk, and for the journal. */
+function estimate(bytes: number, windowBytes: number, passes: number, rates: Rates): number {
   const windows = Math.ceil(bytes / windowBytes);
-  const passes = mode === 'journaled' ? 2 : 1;
   const seconds = (bytes * passes) / rates.bytesPerSecond + windows * 2 * rates.secondsPerFlush;
   return Math.ceil(seconds * 10) / 10;
 }

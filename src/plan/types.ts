@@ -136,6 +136,8 @@ export interface PlannedMove {
    * in front out of the file and puts it in behind. `program`: read and written.
    */
   readonly copiedBy: 'store' | 'shift' | 'program';
+  /** Journaled: the windows that are saved share blocks of the disk instead of being written twice. Else missing. */
+  readonly spill?: 'shared';
   /** Bytes a window holds at most: what a crash costs. */
   readonly windowBytes: number;
   /** What is expected to be copied (holes are skipped, small gaps are copied along). */

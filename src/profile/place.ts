@@ -128,6 +128,7 @@ function layoutFacts(subject: Subject): DiskFacts {
     storeCopies: false,
     windowBytes: null,
     shiftBlockBytes: null,
+    sharesBlocks: false,
     thinOnVmfs: false,
     state: subject.state,
     reasons: [],

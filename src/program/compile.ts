@@ -163,7 +163,8 @@ async function* moveOne(
   if (used === undefined) {
     throw internalError('no-used-map', `partition ${move.number} has no map of its used ranges`);
   }
-  const job = { ...where, used, journaled: move.mode === 'journaled', windowBytes: move.windowBytes };
+  const [journaled, shared] = [move.mode === 'journaled', move.spill === 'shared'];
+  const job = { ...where, used, journaled, shared, windowBytes: move.windowBytes };
   yield* movePhases(now, job);
   return job;
 }

@@ -37,7 +37,7 @@ export function checkLaws(phase: Phase): void {
     const next = targets[index + 1];
     if (next !== undefined && intersects(target, next)) broken(phase, 'two targets share bytes', next);
   });
-  const shared = phase.spill === true ? undefined : sharedBytes(targets, sourcesOf(phase));
+  const shared = phase.spill !== undefined ? undefined : sharedBytes(targets, sourcesOf(phase));
   if (shared !== undefined) broken(phase, 'a target is also a source', shared);
   const others = phase.operations.filter((operation) => targetOf(operation) === undefined);
   others.forEach((operation) => {

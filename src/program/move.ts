@@ -9,10 +9,18 @@ import {
 import { KIB, MIB } from '../core/units.js';
 import type { BlockDevice } from '../device/types.js';
 import type { UsedMap } from '../formats/types.js';
+import { JOURNALED_WINDOW_BYTES } from '../plan/moves.js';
 import type { Operation, Phase } from './types.js';
 
 /** Unused stretches up to this length are copied along: cheaper than a second access. */
 const MIN_MERGE_GAP_BYTES = 256 * KIB;
+/**
+ * Where windows share their blocks with the journal, what is written goes to new blocks, and every gap leaves two borders of
+ * extents in the file of the disk, for ever. So larger ones are copied along.
+ */
+const SHARED_MERGE_GAP_BYTES = MIB;
+/** For the same reason a window is only shared when its copies are this long on average. */
+const SHARED_COPY_BYTES = 4 * MIB;
 /** Larger volumes merge more, so that program and overlay stay within bounds whatever the size and fragmentation. */
 const MAX_RANGES = 2 ** 19;
 /** The volume is looked at in stretches of this length, so that memory does not grow with it. */
@@ -30,6 +38,8 @@ export interface MoveJob {
   readonly used: UsedMap | null;
   /** Save each window to the journal, instead of keeping it shorter than the distance. */
   readonly journaled: boolean;
+  /** Windows that are saved share blocks of the disk, where they are in large pieces. */
+  readonly shared?: boolean;
   readonly windowBytes: number;
 }
 
@@ -58,8 +68,8 @@ interface Piece extends ByteRange {
 const isRight = (job: MoveJob): boolean => job.to > job.from;
 
 /** Used stretches with no more than this between them are moved as one. Bytes. */
-export const mergeGap = ({ length }: MoveJob): number =>
-  Math.max(MIN_MERGE_GAP_BYTES, Math.ceil(length / MAX_RANGES));
+export const mergeGap = ({ length, shared }: MoveJob): number =>
+  Math.max(shared === true ? SHARED_MERGE_GAP_BYTES : MIN_MERGE_GAP_BYTES, Math.ceil(length / MAX_RANGES));
 
 function* scanWindows(job: MoveJob): Generator<ByteRange> {
   const count = Math.ceil(job.length / SCAN_BYTES);
@@ -109,6 +119,7 @@ async function holesToMake(device: BlockDevice, job: MoveJob, holes: ByteRange[]
 class Assembler {
   private operations: Operation[] = [];
   private bytes = 0;
+  private copies = 0;
   /** Direct moves: the stretch of source the open phase may still take pieces from. */
   private span: ByteRange | undefined;
   private readonly distance: number;
@@ -136,22 +147,31 @@ class Assembler {
   *finish(): Generator<Phase> {
     if (this.operations.length > 0) {
       const phase = { stage: 'change' as const, why: this.job.why, operations: this.operations };
-      yield this.job.journaled ? { ...phase, spill: true } : phase;
+      const isShared = this.job.shared === true && this.bytes > JOURNALED_WINDOW_BYTES;
+      yield this.job.journaled ? { ...phase, spill: isShared ? 'shared' : true } : phase;
     }
     this.operations = [];
     this.bytes = 0;
+    this.copies = 0;
     this.span = undefined;
   }
 
   /** Bytes of the piece, from the end that comes first, that the open phase can take. */
   private room(piece: ByteRange, hole: boolean): number {
-    const bytes = hole ? Number.MAX_SAFE_INTEGER : this.job.windowBytes - this.bytes;
+    const bytes = hole ? Number.MAX_SAFE_INTEGER : this.window(piece) - this.bytes;
     if (this.job.journaled) return bytes;
     this.span ??= isRight(this.job)
       ? { at: rangeEnd(piece) - this.distance, length: this.distance }
       : { at: piece.at, length: this.distance };
     const span = isRight(this.job) ? rangeEnd(piece) - this.span.at : rangeEnd(this.span) - piece.at;
     return Math.min(bytes, span);
+  }
+
+  /** A window that is not shared goes through the journal, and through memory. */
+  private window({ length }: ByteRange): number {
+    const { shared, windowBytes } = this.job;
+    const mean = (this.bytes + length) / (this.copies + 1);
+    return shared === true && mean < SHARED_COPY_BYTES ? JOURNALED_WINDOW_BYTES : windowBytes;
   }
 
   private push(range: ByteRange, hole: boolean): void {
@@ -162,5 +182,6 @@ class Assembler {
     }
     this.operations.push({ op: 'copy', from: range.at, to, length: range.length });
     this.bytes += range.length;
+    this.copies++;
   }
 }

@@ -38,8 +38,11 @@ export interface Phase {
   /** For people: the progress line, the trace. */
   readonly why: string;
   readonly operations: readonly Operation[];
-  /** The runner saves the source bytes of all copies in the journal before it writes the first target. */
-  readonly spill?: true;
+  /**
+   * The runner saves the source bytes of all copies before it writes the first target: in the journal; or (`shared`) in a file
+   * that shares the blocks of the disk, where the store can.
+   */
+  readonly spill?: true | 'shared';
 }
 
 export type ShiftOperation = Extract<Operation, { op: 'shift' }>;

@@ -149,9 +149,11 @@ function copiesText({ copiedBy, copies, bytesToCopy }: PlannedMove): string {
   return `copies ${formatSize(bytesToCopy)} (${copies === 'used' ? 'used ranges only' : 'all of it'})`;
 }
 
-function safetyText({ mode, copiedBy, windowBytes }: PlannedMove): string {
+function safetyText({ mode, copiedBy, spill, windowBytes }: PlannedMove): string {
   if (copiedBy === 'shift')
     return 'shifted inside the file by its file system: the map of the file is saved to the journal first';
+  if (spill === 'shared')
+    return `journaled: each window shares its blocks with the journal first, ${formatSize(windowBytes)}`;
   if (mode === 'journaled')
     return `journaled: each window is saved to the journal first, ${formatSize(windowBytes)}`;
   const how = copiedBy === 'store' ? ', copied inside the store where it can' : '';

@@ -80,6 +80,7 @@ describe('the program in a journal', () => {
       bytesToCopy: 8000,
       bytesToDiscard: 10,
       spillBytes: 4000,
+      sharedBytes: 0,
     });
   });
 

@@ -41,16 +41,18 @@ const directPhase: fc.Arbitrary<Phase> = fc
     return { stage: 'change', why: 'direct', operations };
   });
 
+const spill = fc.constantFrom(true as const, 'shared' as const);
+
 /** Copies from anywhere, sources and targets overlapping at will; only the targets are disjoint. */
 const spillPhase: fc.Arbitrary<Phase> = fc
-  .tuple(ranges(4), fc.array(cut, { minLength: 4, maxLength: 4 }))
-  .map(([list, places]) => {
+  .tuple(ranges(4), fc.array(cut, { minLength: 4, maxLength: 4 }), spill)
+  .map(([list, places, saved]) => {
     const operations = list.map((target, index): Operation => {
       if (index === 3) return { op: 'discard', ...target };
       const from = (places[index] ?? 0) % (DISK_BYTES - target.length + 1);
       return { op: 'copy', from, to: target.at, length: target.length };
     });
-    return { stage: 'change', why: 'spill', operations, spill: true };
+    return { stage: 'change', why: 'spill', operations, spill: saved };
   });
 
 /** To the left by less than its length, from a store that cannot do it: it is copied in windows. */

@@ -41,9 +41,9 @@ const anyPhase: fc.Arbitrary<Phase> = fc
     stage: fc.constantFrom('prepare' as const, 'change' as const, 'finish' as const),
     why: fc.string({ unit: 'binary' }),
     operations: fc.array(operation, { maxLength: 6 }),
-    spill: fc.boolean(),
+    spill: fc.constantFrom(undefined, true as const, 'shared' as const),
   })
-  .map(({ spill, ...phase }) => (spill ? { ...phase, spill } : phase));
+  .map(({ spill, ...phase }) => (spill === undefined ? phase : { ...phase, spill }));
 
 /** One line as the journal reads it. */
 const line = (value: unknown): Uint8Array => encodeRecord(value).subarray(0, -1);

@@ -150,6 +150,29 @@ describe('a run', () => {
     expect(seen.at(-1)).toMatchObject({ bytesCopied: 600, bytesToCopy: 600 });
   });
 
+  it('goes on from the clone that a checkpoint names, and from no other', async () => {
+    const program: Phase[] = [{ ...copy(1000, 1200, true), spill: 'shared' }];
+    const begun = async (clone: MemoryDevice) => {
+      const store = await storeWithRun(testDisk(1), program);
+      const { journal, runner } = await openRun(store);
+      const first = await journal.checkpoints.read();
+      if (first === undefined) throw new Error('no checkpoint');
+      await journal.checkpoints.write({ ...first, sequence: 1, started: true, cloned: true });
+      store.put(`${RUN}/clone`, clone);
+      return { store, runner };
+    };
+    const other = testDisk(2);
+    const whole = await begun(other);
+    await whole.runner.runThrough('finish');
+    expect(whole.store.image(DISK).bytes(1200, 500)).toEqual(other.bytes(1000, 500));
+    expect(whole.store.image(`${RUN}/clone`).sizeBytes).toBe(0);
+    const torn = await begun(MemoryDevice.of(other.bytes(0, 5000)));
+    await expect(torn.runner.runThrough('finish')).rejects.toThrow(
+      expect.objectContaining({ family: 'damaged', code: 'journal' }),
+    );
+    expect(torn.store.image(DISK).equals(testDisk(1))).toBe(true);
+  });
+
   it('refuses a program that breaks the laws before it does anything', async () => {
     const store = await storeWithRun(testDisk(1), [copy(1000, 1200, false)]);
     await expect((await openRun(store)).runner.runThrough('finish')).rejects.toThrow(

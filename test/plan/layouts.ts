@@ -116,6 +116,7 @@ export function diskFacts(
     storeCopies: false,
     windowBytes: null,
     shiftBlockBytes: null,
+    sharesBlocks: false,
     state: 'ready',
     reasons: [],
     warnings: [],

@@ -194,6 +194,41 @@ describe('holes of a sparse disk', () => {
   );
 });
 
+describe('a move whose windows share blocks', () => {
+  const shared = { from: 63 * 512, to: 64 * KIB, journaled: true, shared: true, windowBytes: 256 * MIB };
+
+  it('has large ones, and the journal gets what is less than one of its own', async () => {
+    const length = 516 * MIB;
+    const phases = await phasesOf(everywhere(GIB), job({ ...shared, length }));
+    expect(phases.map((phase) => [phase.spill, copiedBytes(phase)])).toEqual([
+      ['shared', 256 * MIB],
+      ['shared', 256 * MIB],
+      [true, 4 * MIB],
+    ]);
+    phases.forEach(checkLaws);
+  });
+
+  it('copies gaps along that would leave the file in pieces', async () => {
+    const used = usedRanges([
+      { at: 0, length: 20 * MIB },
+      { at: 21 * MIB, length: 20 * MIB },
+    ]);
+    const phases = await phasesOf(everywhere(GIB), job({ ...shared, length: 50 * MIB, used }));
+    expect(copiesOf(phases).map((copy) => copy.length)).toEqual([41 * MIB]);
+  });
+
+  it('goes through the journal where the pieces are small', async () => {
+    const small = Array.from({ length: 60 }, (_, i) => ({ at: 4 * i * MIB, length: MIB }));
+    const used = usedRanges([...small, { at: 240 * MIB, length: 100 * MIB }]);
+    const phases = await phasesOf(everywhere(GIB), job({ ...shared, length: 340 * MIB, used }));
+    const sizes = phases.map((phase) => [phase.spill, copiedBytes(phase)]);
+    expect(sizes[0]).toEqual(['shared', expect.any(Number)]);
+    expect(sizes.at(-1)).toEqual([true, expect.any(Number)]);
+    for (const [spill, bytes = 0] of sizes) if (spill === true) expect(bytes).toBeLessThanOrEqual(8 * MIB);
+    expect(copiesOf(phases).reduce((sum, { length }) => sum + length, 0)).toBe(160 * MIB);
+  });
+});
+
 describe('a volume of 60 TB', () => {
   /** A cluster in every 2 MiB, generated as it is asked for. */
   const scattered: UsedMap = {

@@ -87,6 +87,7 @@ export function disk(change: Partial<DiskFacts> = {}): DiskFacts {
     storeCopies: false,
     windowBytes: null,
     shiftBlockBytes: null,
+    sharesBlocks: false,
     state: 'ready',
     reasons: [],
     warnings: [],

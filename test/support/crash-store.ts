@@ -1,7 +1,7 @@
 import { conflict, deviceError, internalError } from '../../src/core/errors.js';
 import type { ByteRange } from '../../src/core/range.js';
 import type { FileStat, FolderEntry, Store, StoreFile } from '../../src/device/store.js';
-import type { DeviceCapabilities } from '../../src/device/types.js';
+import type { BlockDevice, DeviceCapabilities } from '../../src/device/types.js';
 import { CrashDevice } from './crash-device.js';
 import { MemoryDevice } from './memory-device.js';
 
@@ -86,6 +86,14 @@ export class PoweredFile implements StoreFile {
   async copyRange(from: number, to: number, length: number): Promise<void> {
     if (!this.power.step()) this.power.fail();
     await this.device.copyRange(from, to, length);
+  }
+
+  /** As durable as any write: not before a flush. Where the device does not copy by itself it does not share either. */
+  async cloneInto(target: BlockDevice, { at, length }: ByteRange): Promise<boolean> {
+    if (!this.capabilities.rangeCopy) return false;
+    await target.resize(length);
+    await target.writeAt(0, await this.readAt(at, length));
+    return true;
   }
 
   async resize(sizeBytes: number): Promise<void> {

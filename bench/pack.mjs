@@ -15,16 +15,21 @@ const STORES = [
 
 const run = (command, args, options = {}) => execFileSync(command, args, { encoding: 'utf8', ...options });
 
+const PLACE = { diskMib: DISK_MIB, partMib: PART_MIB, fromSector: FROM };
+
 /** A partition full of noise that nobody knows. */
-function opaqueGuest(path) {
-  run('truncate', ['-s', `${DISK_MIB}M`, path]);
-  run('sfdisk', ['-q', path], { input: `label: dos\nstart=${FROM}, size=${PART_MIB * 2048}, type=da\n` });
+export function opaqueGuest(path, { diskMib, partMib, fromSector } = PLACE) {
+  run('truncate', ['-s', `${diskMib}M`, path]);
+  run('sfdisk', ['-q', path], {
+    input: `label: dos\nstart=${fromSector}, size=${partMib * 2048}, type=da\n`,
+  });
   run('dd', [
     'if=/dev/urandom',
     `of=${path}`,
     'bs=1M',
-    `seek=${FROM_MIB}`,
-    `count=${PART_MIB}`,
+    'oflag=seek_bytes',
+    `seek=${fromSector * 512}`,
+    `count=${partMib}`,
     'conv=notrunc',
     'status=none',
   ]);
@@ -38,7 +43,7 @@ function changingSeconds(stderr) {
 }
 
 /** A new file system in a loop file, mounted while `work` uses it. */
-function onStore(folder, [command, ...options], work) {
+export function onStore(folder, [command, ...options], work) {
   const point = join(folder, 'store');
   run('truncate', ['-s', '8G', `${point}.img`]);
   run(command, [...options, `${point}.img`]);

@@ -1,5 +1,5 @@
 // Measures speed and memory beside the named peers, on the same images in the same run, and prints a table of ratios.
-// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree, xfsprogs, openssh-server. Usage: npm run bench [-- NAME...]; NAME: align full shrink ext zero pack scan scale report huge records sftp
+// Needs root and the Debian packages ntfs-3g, fdisk, time, zerofree, xfsprogs, btrfs-progs, openssh-server. Usage: npm run bench [-- NAME...]; NAME: align full shrink ext zero pack share scan scale report huge records sftp
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { timesInChromium } from './interactive.mjs';
 import { benchPack } from './pack.mjs';
 import { judgeRecordsDisk, recordsDisk } from './records.mjs';
 import { benchSftp } from './sftp.mjs';
+import { benchShare } from './share.mjs';
 
 const CLI = fileURLToPath(new URL('../bin/vmreclaim.js', import.meta.url));
 const ROUNDS = Number(process.env.ROUNDS ?? 3);
@@ -301,6 +302,7 @@ const ALL = {
   ext: benchExt,
   zero: benchZero,
   pack: () => benchPack({ folder, vmreclaim, measure, row, median, seconds, mib, rounds: ROUNDS }),
+  share: () => benchShare({ folder, vmreclaim, row, median, seconds, mib, rounds: ROUNDS }),
   scan: benchScan,
   scale: benchScale,
   report: benchReport,

@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import {
   closeSync,
   existsSync,
@@ -15,17 +14,16 @@ import { loadNative } from '../../src/backends/local/native.js';
 import { nextShiftStep } from '../../src/backends/local/shift-steps.js';
 import { decodeRecord } from '../../src/execute/record.js';
 import type { ShiftRecord } from '../../src/execute/shift-file.js';
-import { runCli, startCli } from '../support/cli.js';
 import { rootJudge, run } from '../support/judges.js';
 import { MKFS } from '../support/loop-store.js';
 import { hashPieces } from '../support/mounts.js';
 import { seededRandom } from '../support/random.js';
 import { Workbench } from '../support/workbench.js';
+import { goOn, mountImage, runBeside } from './cutter.js';
 
 /** Power cuts on each file system; scripts/campaign.sh asks for more. */
 const CUTS = Number(process.env.VMRECLAIM_CUTS ?? 2);
 const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
-const CUTTER = new URL('../support/power-cut.py', import.meta.url).pathname;
 
 const BLOCK = 4096;
 const SECTOR = 512;
@@ -57,32 +55,9 @@ function makeDisk(path: string): void {
   closeSync(fd);
 }
 
-const mount = (image: string, point: string) => run('mount', ['-o', 'loop', image, point]);
-
-/** Runs the command on the mounted store, beside somebody who cuts the power, or does not; returns what that one said. */
-async function move(point: string, disk: string, seconds: number | 'never'): Promise<string> {
-  const sign = join(`${disk}.vmreclaim`, 'shift');
-  const cutter = spawn('python3', [CUTTER, point, sign, String(seconds)]);
-  let said = '';
-  cutter.stdout.on('data', (chunk) => {
-    said += chunk;
-  });
-  const closed = new Promise((resolve) => cutter.once('close', resolve));
-  await new Promise((resolve) => cutter.stdout.once('data', resolve));
-  const { child, ended } = startCli('move-extents', disk, '--to', `1=${TO / SECTOR}`, '-y');
-  await closed;
-  // With its disk gone it is gone too; and when nobody cut it ends by itself.
-  if (seconds !== 'never') child.kill('SIGKILL');
-  await ended;
-  return said.replace('ready', '').trim();
-}
-
-/** The cut may have come when the run was over. */
-async function goOn(disk: string): Promise<void> {
-  const isInFlight = existsSync(join(`${disk}.vmreclaim`, 'run.json'));
-  const { code, stdout, stderr } = await runCli(isInFlight ? 'resume' : 'scan', disk);
-  expect(code, stdout + stderr).toBe(0);
-}
+/** Moves the partition on the mounted store, beside somebody who cuts the power, or does not; returns what that one said. */
+const move = (point: string, disk: string, seconds: number | 'never'): Promise<string> =>
+  runBeside({ point, sign: 'shift', seconds }, disk, 'move-extents', disk, '--to', `1=${TO / SECTOR}`, '-y');
 
 /** In which state the cut has left the file, by the map in the journal. */
 async function stateOf(disk: string): Promise<string> {
@@ -116,7 +91,7 @@ class Store {
     run('mkdir', [this.point]);
     run('truncate', ['-s', '1G', `${this.image}.new`]);
     run(command, [...options, `${this.image}.new`]);
-    mount(`${this.image}.new`, this.point);
+    mountImage(`${this.image}.new`, this.point);
     makeDisk(this.disk);
   }
 
@@ -129,13 +104,13 @@ class Store {
   async fresh<T>(use: () => Promise<T>): Promise<T> {
     run('umount', [this.point]);
     run('cp', ['--sparse=always', `${this.image}.new`, this.image]);
-    mount(this.image, this.point);
+    mountImage(this.image, this.point);
     return use();
   }
 
   powerOn(): void {
     run('umount', [this.point]);
-    mount(this.image, this.point);
+    mountImage(this.image, this.point);
   }
 
   remove(): void {

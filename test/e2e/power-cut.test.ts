@@ -28,7 +28,7 @@ const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
 const BLOCK = 4096;
 const SECTOR = 512;
 /** Pieces of the file in the part that is shifted, and behind it. */
-const PIECES = Number(process.env.VMRECLAIM_CUT_PIECES ?? 16_000);
+const PIECES = Number(process.env.VMRECLAIM_CUT_PIECES ?? 8_400);
 const FROM = 656 * BLOCK;
 const TO = 256 * BLOCK;
 const LENGTH = 2 * PIECES * BLOCK;
@@ -150,6 +150,6 @@ describe.skipIf(!rootJudge('mkfs.xfs', 'mke2fs', 'python3', 'sfdisk'))('the powe
         store.remove();
       }
     },
-    60_000 + CUTS * 20_000,
+    120_000 + CUTS * 40_000,
   );
 });

@@ -1,4 +1,4 @@
-import { interrupted, VmreclaimError } from '../core/errors.js';
+import { interrupted, isFamily, VmreclaimError } from '../core/errors.js';
 import { shellQuote } from '../core/text.js';
 import type { Disk } from '../disk/types.js';
 import type { Journal } from '../execute/journal.js';
@@ -70,7 +70,9 @@ export function resumable(error: unknown, path: string, hasSafetyCopy = false): 
   const finish = `finish it with: vmreclaim resume ${shellQuote(path)}`;
   const back = `go back to the disk as it was with: vmreclaim abandon --restore ${shellQuote(path)}`;
   const ways = hasSafetyCopy ? `${finish}; or ${back}` : finish;
-  const own = error instanceof VmreclaimError ? error.detail.hint : undefined;
+  // What stands against the run has a remedy of its own; a store that fails only has to be there again.
+  const isObstacle = isFamily(error, 'refused') || isFamily(error, 'conflict');
+  const own = isObstacle ? error.detail.hint : undefined;
   const hint = own === undefined ? ways : `${own}; then ${ways}`;
   if (error instanceof VmreclaimError && (error.family === 'verify' || error.family === 'internal')) {
     return new VmreclaimError(error.family, error.code, error.message, { ...error.detail, hint });

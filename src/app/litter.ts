@@ -1,7 +1,8 @@
 import { lockNameOf } from '../device/store.js';
 import { runFolderOf } from '../disk/names.js';
 import type { DiskSource } from '../disk/types.js';
-import { dropRun, Journal } from '../execute/journal.js';
+import { Journal } from '../execute/journal.js';
+import { dropRun } from '../execute/run-folder.js';
 import { withDisk } from './open.js';
 
 /**

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Journal, JournalWriter, removeRun } from '../../src/execute/journal.js';
+import { Journal } from '../../src/execute/journal.js';
+import { JournalWriter } from '../../src/execute/journal-writer.js';
+import { removeRun } from '../../src/execute/run-folder.js';
 import type { Phase } from '../../src/program/types.js';
 import { CrashStore } from '../support/crash-store.js';
 import { MemoryDevice } from '../support/memory-device.js';

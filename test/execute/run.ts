@@ -1,4 +1,5 @@
-import { Journal, JournalWriter } from '../../src/execute/journal.js';
+import { Journal } from '../../src/execute/journal.js';
+import { JournalWriter } from '../../src/execute/journal-writer.js';
 import { Runner, type RunnerOptions } from '../../src/execute/runner.js';
 import type { DiskFacts } from '../../src/inspect/types.js';
 import type { Plan } from '../../src/plan/types.js';

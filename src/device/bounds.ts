@@ -1,6 +1,6 @@
 import { internalError } from '../core/errors.js';
 import { intersects } from '../core/range.js';
-import type { Reader } from './types.js';
+import type { Reader, Shift } from './types.js';
 
 type Sized = Pick<Reader, 'label' | 'sizeBytes'>;
 
@@ -38,4 +38,14 @@ export function checkSize(device: Sized, sizeBytes: number): void {
   throw internalError('out-of-bounds', `${device.label} cannot have a size of ${sizeBytes} bytes`, {
     actual: sizeBytes,
   });
+}
+
+/** A stretch that moves to the left by no more than its length: a longer way would run over what lies between the two places. */
+export const isShift = ({ from, to, length }: Shift): boolean => to < from && from - to <= length;
+
+/** Throws Internal (shift) unless it is one. */
+export function checkShift(label: string, shift: Shift): void {
+  if (isShift(shift)) return;
+  const { from, to, length } = shift;
+  throw internalError('shift', `a shift of ${length} bytes of ${label} from ${from} to ${to}`);
 }

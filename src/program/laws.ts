@@ -1,6 +1,6 @@
 import { internalError } from '../core/errors.js';
 import { type ByteRange, intersects, rangeEnd } from '../core/range.js';
-import type { Shift } from '../device/types.js';
+import { isShift } from '../device/bounds.js';
 import type { Operation, Phase } from './types.js';
 
 /** The bytes of the disk an operation changes. */
@@ -51,9 +51,6 @@ export function checkLaws(phase: Phase): void {
     );
   }
 }
-
-/** A longer way would run over what lies between the two places. */
-const isShift = ({ from, to, length }: Shift): boolean => to < from && from - to <= length;
 
 const sourcesOf = (phase: Phase): ByteRange[] => phase.operations.map(sourceOf).filter(isRange).sort(byStart);
 const targetsOf = (phase: Phase): ByteRange[] => phase.operations.map(targetOf).filter(isRange).sort(byStart);

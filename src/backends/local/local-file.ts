@@ -6,12 +6,13 @@ import { checkCopy, checkRange, checkSize } from '../../device/bounds.js';
 import type { StoreFile } from '../../device/store.js';
 import { copyBytes, copyInside, zeroInPlace } from '../../device/transfer.js';
 import type { BlockDevice, DeviceCapabilities, Shifter } from '../../device/types.js';
+import type { FileAbilities } from './abilities.js';
 import { attempt, storeError } from './errors.js';
 import { lockFile } from './lock.js';
 import { isErrno, type NativeCalls } from './native.js';
 import { refuseOtherUsers } from './open-elsewhere.js';
 import { shareRange } from './share-file.js';
-import { fileShifter, type ShiftAbility } from './shift-file.js';
+import { fileShifter } from './shift-file.js';
 
 /** Bytes of one system call: Linux cuts longer ones (0x7ffff000), and a signal is noticed between two. */
 const CALL_BYTES = GIB;
@@ -21,17 +22,13 @@ const COPY_CALL_BYTES = 16 * MIB;
 /** How file systems, and kernels, say that they cannot copy inside a file. */
 const CANNOT_COPY = ['EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EXDEV', 'EPERM', 'EBADF', 'EISDIR'] as const;
 
-export interface LocalFileOptions {
+export interface LocalFileOptions extends FileAbilities {
   readonly path: string;
   readonly sizeBytes: number;
   readonly writable: boolean;
   /** False for block devices. */
   readonly resizable: boolean;
   readonly native: NativeCalls | undefined;
-  /** Of a file whose ranges can be shifted. */
-  readonly shifts?: ShiftAbility | undefined;
-  /** Its file system lets files share blocks. */
-  readonly sharesBlocks?: boolean;
 }
 
 /** An open file of the local file system. Owns the handle. */

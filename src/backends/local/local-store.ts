@@ -16,14 +16,13 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import { conflict, unsupported } from '../../core/errors.js';
 import { readWhole } from '../../device/read-whole.js';
 import type { FileKind, FileStat, FolderEntry, Store, StoreFile } from '../../device/store.js';
+import { fileAbilities } from './abilities.js';
 import { cloneFile, whyNoClone } from './clone-file.js';
 import { deviceNumber } from './device-number.js';
 import { attempt, storeError } from './errors.js';
 import { LocalFile } from './local-file.js';
 import { isErrno, loadNative, type NativeCalls } from './native.js';
 import { replaceFileDurably, syncFolder } from './replace-file.js';
-import { sharesBlocks } from './share-file.js';
-import { shiftAbilityOf } from './shift-file.js';
 import { localVolume } from './volume.js';
 
 /** Unit of st_blocks and of the size of block devices in /sys, whatever the real block size. */
@@ -150,10 +149,7 @@ async function openFile(path: string, mode: OpenMode, native: NativeCalls | unde
     if (mode === 'create') await syncFolder(dirname(path));
     const { sizeBytes, resizable } = await measure(handle, path);
     const isOldFile = resizable && mode !== 'create';
-    const abilities = {
-      shifts: isOldFile ? await shiftAbilityOf(handle, { path, sizeBytes }, native) : undefined,
-      sharesBlocks: isOldFile && (await sharesBlocks(handle, path, native)),
-    };
+    const abilities = isOldFile ? await fileAbilities(handle, { path, sizeBytes }, native) : {};
     const writable = mode !== 'read';
     return new LocalFile(handle, { path, sizeBytes, writable, resizable, native, ...abilities });
   } catch (error) {

@@ -1,37 +1,14 @@
 import type { FileHandle } from 'node:fs/promises';
-import { statfs } from 'node:fs/promises';
 import type { ByteRange } from '../../core/range.js';
 import { MIB } from '../../core/units.js';
 import { CANNOT_CLONE } from './clone-file.js';
 import { storeError } from './errors.js';
 import { isErrno, type NativeCalls } from './native.js';
 
-/** statfs(2). Others share blocks too, but nothing was measured there. */
-const XFS_MAGIC = 0x58465342;
-const BTRFS_MAGIC = 0x9123683e;
-/** linux/fs.h: the file is overwritten in place (chattr +C); btrfs shares its blocks only with another of the kind. */
-const NOCOW_FL = 0x0080_0000;
 /** Bytes that one call shares before others get their turn: a file may be in many pieces. */
 const CLONE_CALL_BYTES = 64 * MIB;
 /** A file that the kernel uses, for swap or as a program, is not cloned either. */
 const CANNOT = [...CANNOT_CLONE, 'ETXTBSY', 'EPERM'] as const;
-
-/** Does the file system say that files can share blocks? The answer of the call itself may still be no. */
-export async function sharesBlocks(
-  handle: FileHandle,
-  path: string,
-  native: NativeCalls | undefined,
-): Promise<boolean> {
-  if (native === undefined) return false;
-  try {
-    const { type } = await statfs(path);
-    if (type === BTRFS_MAGIC) return (native.inodeFlags(handle.fd) & NOCOW_FL) === 0;
-    return type === XFS_MAGIC && native.sharesBlocksOnXfs(handle.fd);
-  } catch {
-    // A question that is not understood: nothing is lost but speed.
-    return false;
-  }
-}
 
 /** Lets the target, which is as long as the range, share its blocks. False: it cannot be done; a part of it may be. */
 export async function shareRange(

@@ -1,16 +1,13 @@
 import type { FileHandle } from 'node:fs/promises';
-import { statfs } from 'node:fs/promises';
 import { internalError } from '../../core/errors.js';
 import { MIB } from '../../core/units.js';
+import { checkShift } from '../../device/bounds.js';
 import type { Shift, Shifter, ShiftMap } from '../../device/types.js';
 import { attempt, storeError } from './errors.js';
 import { isErrno, type NativeCalls } from './native.js';
 import type { NativeExtent } from './native-ioctl.js';
 import { nextShiftStep, type ShiftStep } from './shift-steps.js';
 
-/** statfs(2). Only these two are known to shift extents one after the other, which `nextShiftStep` relies on. */
-const EXT_MAGIC = 0xef53;
-const XFS_MAGIC = 0x58465342;
 /** linux/fs.h and ext4.h: the blocks of the file are in extents; its data does not pass through the journal, nor is it in the inode. */
 const EXTENTS_FL = 0x0008_0000;
 const UNFIT_FL = 0x0000_4000 | 0x1000_0000;
@@ -36,27 +33,15 @@ export interface ShiftAbility {
 }
 
 /**
- * Undefined where the file system cannot shift. On XFS with shared blocks none is wanted: a copy that shares them is as fast
- * there, and can be repeated. The map of the file is looked at so that no plan promises a shift which would end as a copy.
+ * How a file can be shifted in blocks of the given size. The map of the file is looked at so that no plan promises a shift which
+ * would end as a copy.
  */
-export async function shiftAbilityOf(
-  handle: FileHandle,
-  { path, sizeBytes }: { readonly path: string; readonly sizeBytes: number },
-  native: NativeCalls | undefined,
-): Promise<ShiftAbility | undefined> {
-  if (native === undefined) return undefined;
-  try {
-    const { type, bsize } = await statfs(path);
-    const isFit =
-      type === EXT_MAGIC
-        ? isInExtents(native, handle.fd)
-        : type === XFS_MAGIC && !native.sharesBlocksOnXfs(handle.fd);
-    return isFit ? { blockBytes: bsize, canBegin: canBegin(native, handle.fd, sizeBytes) } : undefined;
-  } catch {
-    // A question that is not understood: nothing is lost but speed.
-    return undefined;
-  }
-}
+export const shiftAbilityOf = (
+  native: NativeCalls,
+  fd: number,
+  sizeBytes: number,
+  blockBytes: number,
+): ShiftAbility => ({ blockBytes, canBegin: canBegin(native, fd, sizeBytes) });
 
 /** Not synced: the file may be that of a running machine. */
 function canBegin(native: NativeCalls, fd: number, sizeBytes: number): boolean {
@@ -65,10 +50,8 @@ function canBegin(native: NativeCalls, fd: number, sizeBytes: number): boolean {
   return isKnown({ sizeBytes, extents }, UNFIT_EXTENT & ~NOT_YET_PLACED);
 }
 
-function isInExtents(native: NativeCalls, fd: number): boolean {
-  const flags = native.inodeFlags(fd);
-  return (flags & EXTENTS_FL) !== 0 && (flags & UNFIT_FL) === 0;
-}
+/** By the flags of the inode: ext4 shifts extents, and no blocks of other maps. */
+export const isInExtents = (flags: number): boolean => (flags & EXTENTS_FL) !== 0 && (flags & UNFIT_FL) === 0;
 
 /** What a shifter needs of the file. */
 export interface ShiftSubject {
@@ -81,7 +64,7 @@ export interface ShiftSubject {
 export function fileShifter(file: ShiftSubject): Shifter {
   return {
     prepare: async (shift) => {
-      checkShift(shift);
+      checkShift(file.path, shift);
       giveBack(file, shift);
       const map = await mapOf(file);
       return isFollowable(map, shift) ? asShiftMap(map) : undefined;
@@ -131,7 +114,7 @@ function isKnown({ sizeBytes, extents }: FileMap, unfit: number): boolean {
 }
 
 async function carryOut(file: ShiftSubject, shift: Shift, map: ShiftMap): Promise<boolean> {
-  checkShift(shift);
+  checkShift(file.path, shift);
   for (let count = 0; count < MAX_STEPS; count++) {
     const { step, isUntouched } = nextShiftStep(map, asShiftMap(await mapOf(file)), shift);
     if (step.do === 'nothing') return true;
@@ -149,9 +132,4 @@ async function take({ handle, native }: ShiftSubject, step: ShiftStep): Promise<
   if (step.do === 'collapse') native.collapseRange(handle.fd, step.at, step.length);
   if (step.do === 'insert') native.insertRange(handle.fd, step.at, step.length);
   if (step.do === 'resize') await handle.truncate(step.to);
-}
-
-function checkShift({ from, to, length }: Shift): void {
-  if (to < from && from - to <= length) return;
-  throw internalError('shift', `a shift of ${length} bytes from ${from} to ${to}`);
 }

@@ -57,14 +57,13 @@ export function stepLine(
   options: RenderOptions,
 ): string {
   const paint = painter(options);
+  // Paths are in the JSON; a person knows the disks of a machine by their names.
   const what = disk === null ? step : `${step} ${baseName(disk)}`;
   const mark =
     status === 'done' ? paint.good(status) : status === 'failed' ? paint.bad(status) : paint.dim(status);
   const line = `${paint.text(what)}: ${mark}: ${paint.text(message)} (${formatDuration(seconds)})`;
   return `${wrapText(line, options.width, '    ').join('\n')}\n`;
 }
-
-/** Paths are in the JSON; a person knows the disks of a machine by their names. */
 
 /** The result of a run of a machine for a terminal. */
 export function renderMachineRun(run: MachineRunDocument, options: RenderOptions): Rendered {

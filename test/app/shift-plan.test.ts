@@ -2,25 +2,17 @@ import { closeSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { changeDisk } from '../../src/app/change.js';
-import type { Wish } from '../../src/app/plan.js';
 import { loadNative } from '../../src/backends/local/native.js';
-import { layoutRequest } from '../../src/plan/types.js';
 import { rootJudge, run } from '../support/judges.js';
 import { LoopStore, MKFS } from '../support/loop-store.js';
 import { hashPieces } from '../support/mounts.js';
 import { testServices } from '../support/services.js';
+import { moveTo } from '../support/wishes.js';
 import { Workbench } from '../support/workbench.js';
 
 const MIB = 1 << 20;
 const [FROM, TO, LENGTH] = [21 * MIB, MIB, 66 * MIB];
-const MOVE: Wish = {
-  request: () =>
-    layoutRequest({
-      command: 'move-extents',
-      targets: [{ number: 1, startLba: TO / 512, sectorCount: null, ebrLba: null }],
-    }),
-  measure: () => false,
-};
+const MOVE = moveTo(1, TO);
 
 const bench = new Workbench();
 let store: LoopStore;

@@ -2,16 +2,15 @@ import { closeSync, existsSync, openSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { changeDisk } from '../../src/app/change.js';
-import type { Wish } from '../../src/app/plan.js';
 import { resumeRun } from '../../src/app/resume.js';
 import type { Services } from '../../src/app/services.js';
 import { localStore } from '../../src/backends/local/local-store.js';
 import { Journal } from '../../src/execute/journal.js';
-import { layoutRequest } from '../../src/plan/types.js';
 import { rootJudge, run } from '../support/judges.js';
 import { LoopStore, MKFS } from '../support/loop-store.js';
 import { hashPieces } from '../support/mounts.js';
 import { testServices } from '../support/services.js';
+import { moveTo } from '../support/wishes.js';
 import { Workbench } from '../support/workbench.js';
 
 const MIB = 1 << 20;
@@ -22,14 +21,7 @@ const BEHIND = FROM + LENGTH;
 const DISTANCE = FROM - TO;
 const DISK = BEHIND + 12 * MIB;
 
-const MOVE: Wish = {
-  request: () =>
-    layoutRequest({
-      command: 'move-extents',
-      targets: [{ number: 1, startLba: TO / 512, sectorCount: null, ebrLba: null }],
-    }),
-  measure: () => false,
-};
+const MOVE = moveTo(1, TO);
 
 const bench = new Workbench();
 let store: LoopStore;

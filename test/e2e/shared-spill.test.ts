@@ -1,10 +1,10 @@
 import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { expectCli } from '../support/cli.js';
 import { type Guest, makeGuest } from '../support/guests.js';
 import { rootJudge, run } from '../support/judges.js';
-import { LoopStore, MKFS } from '../support/loop-store.js';
+import { loopStores, MKFS } from '../support/loop-store.js';
 import { seededRandom } from '../support/random.js';
 import { flatOf } from '../support/unused.js';
 import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
@@ -19,17 +19,8 @@ const SEED = Number(process.env.VMRECLAIM_SEED ?? Date.now() % 1_000_000);
 const MOVE_SECONDS = 0.3;
 
 const bench = new Workbench();
-const stores: LoopStore[] = [];
-afterEach(() => {
-  for (const store of stores.splice(0)) store.remove();
-});
+const mounted = loopStores(bench);
 afterAll(() => bench.remove());
-
-function mounted(kind: keyof typeof MKFS): LoopStore {
-  const store = new LoopStore(bench.newFolder(), MKFS[kind]);
-  stores.push(store);
-  return store;
-}
 
 const MIB_SECTORS = 2048;
 
@@ -56,7 +47,7 @@ describe.skipIf(!rootJudge(...JUDGES, 'mkfs.xfs', 'mkfs.btrfs', 'filefrag'))(
   'windows share blocks of the disk',
   () => {
     it('aligned from LBA 63: nothing is lost, and the file stays in few pieces', async () => {
-      const store = mounted('xfs');
+      const store = mounted(MKFS.xfs);
       const guest = guestIn(store.point, 'ntfs');
       const [memory, before] = [remember(guest), costOf(guest)];
       const { stderr } = await expectCli(0, 'align', guest.disk, '-y', '--no-color');
@@ -71,7 +62,7 @@ describe.skipIf(!rootJudge(...JUDGES, 'mkfs.xfs', 'mkfs.btrfs', 'filefrag'))(
     it.each(['xfs', 'btrfs'] as const)(
       'killed on %s while a window is written, and resumed, with a safety copy of it all',
       async (kind) => {
-        const store = mounted(kind);
+        const store = mounted(MKFS[kind]);
         const guest = guestIn(store.point, 'opaque');
         const memory = remember(guest);
         const isCloned = () => newestCheckpointOf(guest)?.cloned === true;

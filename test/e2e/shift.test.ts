@@ -1,32 +1,23 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { expectCli } from '../support/cli.js';
 import { type Guest, makeGuest } from '../support/guests.js';
 import { rootJudge, run } from '../support/judges.js';
-import { LoopStore, MKFS } from '../support/loop-store.js';
+import { loopStores, MKFS } from '../support/loop-store.js';
 import { flatOf } from '../support/unused.js';
 import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import { Workbench } from '../support/workbench.js';
 import { killWhen } from './killer.js';
 
 const bench = new Workbench();
-const stores: LoopStore[] = [];
-afterEach(() => {
-  for (const store of stores.splice(0)) store.remove();
-});
+const mounted = loopStores(bench);
 afterAll(() => bench.remove());
 
 const STORES = [
   { name: 'ext4', mkfs: MKFS.ext4, kind: 'ntfs' },
   { name: 'XFS without reflink', mkfs: ['mkfs.xfs', '-q', '-m', 'reflink=0'], kind: 'opaque' },
 ] as const;
-
-function mounted(mkfs: readonly string[]): LoopStore {
-  const store = new LoopStore(bench.newFolder(), mkfs);
-  stores.push(store);
-  return store;
-}
 
 const MIB_SECTORS = 2048;
 const FROM = 101 * MIB_SECTORS;

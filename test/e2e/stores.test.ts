@@ -1,10 +1,10 @@
 import { statSync } from 'node:fs';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import type { RunResult } from '../../src/report/run-result.js';
 import { expectCli } from '../support/cli.js';
 import { type Guest, makeGuest } from '../support/guests.js';
 import { rootJudge, run } from '../support/judges.js';
-import { LoopStore, MKFS } from '../support/loop-store.js';
+import { loopStores, MKFS } from '../support/loop-store.js';
 import { fill, flatOf, UNUSED_JUDGES, unusedOf } from '../support/unused.js';
 import { JUDGES, judgeGuest, remember } from '../support/verdicts.js';
 import type { VolumeKind } from '../support/volumes.js';
@@ -12,22 +12,13 @@ import { Workbench } from '../support/workbench.js';
 import { killWhen, newestCheckpointOf } from './killer.js';
 
 const bench = new Workbench();
-const stores: LoopStore[] = [];
-afterEach(() => {
-  for (const store of stores.splice(0)) store.remove();
-});
+const mounted = loopStores(bench);
 afterAll(() => bench.remove());
 
 const STORES = [
   { name: 'ext4', mkfs: MKFS.ext4 },
   { name: 'XFS with reflink', mkfs: MKFS.xfs },
 ] as const;
-
-function mounted(mkfs: readonly string[]): string {
-  const store = new LoopStore(bench.newFolder(), mkfs);
-  stores.push(store);
-  return store.point;
-}
 
 const part = (number: number, kind: VolumeKind, start: number, sectors: number) =>
   bench.partition(number, kind, start, sectors, { contentBytes: 6 << 20 });
@@ -51,7 +42,7 @@ describe.skipIf(!rootJudge(...JUDGES, ...UNUSED_JUDGES, 'mkfs.xfs', 'mke2fs'))('
   it.each(STORES)(
     '$name: moved by the store, then cleared: nothing is lost, no block more',
     async ({ mkfs }) => {
-      const guest = guestIn(mounted(mkfs));
+      const guest = guestIn(mounted(mkfs).point);
       const unused = unusedOf(guest);
       fill(flatOf(guest), unused, 'noise');
       const [memory, before] = [remember(guest), allocated(guest)];
@@ -78,7 +69,7 @@ describe.skipIf(!rootJudge(...JUDGES, ...UNUSED_JUDGES, 'mkfs.xfs', 'mke2fs'))('
   it.each(STORES)(
     '$name: killed while the store copies, and resumed: nothing is lost',
     async ({ mkfs }) => {
-      const guest = guestIn(mounted(mkfs));
+      const guest = guestIn(mounted(mkfs).point);
       const memory = remember(guest);
       const isMoving = () => newestCheckpointOf(guest)?.started === true;
       await killWhen(isMoving, 'move-extents', guest.disk, '--to', '2=63488', '--to', '3=124928', '-y');

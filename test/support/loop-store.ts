@@ -1,6 +1,8 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { afterEach } from 'vitest';
 import { run } from './judges.js';
+import type { Workbench } from './workbench.js';
 
 /** File systems that a datastore of a Linux host has. Each can punch; XFS and btrfs share blocks instead of copying them. */
 export const MKFS = {
@@ -35,4 +37,17 @@ export class LoopStore {
     run('umount', [this.point]);
     rmSync(`${this.point}.img`);
   }
+}
+
+/** Makes stores in folders of the bench; each is gone when its test is over. */
+export function loopStores(bench: Workbench): (mkfs: readonly string[]) => LoopStore {
+  const stores: LoopStore[] = [];
+  afterEach(() => {
+    for (const store of stores.splice(0)) store.remove();
+  });
+  return (mkfs) => {
+    const store = new LoopStore(bench.newFolder(), mkfs);
+    stores.push(store);
+    return store;
+  };
 }

@@ -36,27 +36,19 @@ function leaveCrumbs(volume: Uint8Array, from: number, count: number): void {
 const ballast = (from: number): Uint8Array =>
   streamOf([{ lcn: 32, length: from - 32 }], { name: 'ballast', instance: 7 });
 
-async function shrink(volume: Uint8Array, clusters: number): Promise<Uint8Array> {
+async function sound(
+  resize: typeof shrinkNtfs | typeof enlargeNtfs,
+  volume: Uint8Array,
+  clusters: number,
+): Promise<Uint8Array> {
   const newSizeBytes = partitionOf(clusters);
-  const after = await resized(
-    volume,
-    await shrinkNtfs(new VolumeBytes(volume), { newSizeBytes }),
-    newSizeBytes,
-  );
+  const after = await resized(volume, await resize(new VolumeBytes(volume), { newSizeBytes }), newSizeBytes);
   expect(await checkDeep(new VolumeBytes(after))).toEqual([]);
   return after;
 }
 
-async function enlarge(volume: Uint8Array, clusters: number): Promise<Uint8Array> {
-  const newSizeBytes = partitionOf(clusters);
-  const after = await resized(
-    volume,
-    await enlargeNtfs(new VolumeBytes(volume), { newSizeBytes }),
-    newSizeBytes,
-  );
-  expect(await checkDeep(new VolumeBytes(after))).toEqual([]);
-  return after;
-}
+const shrink = (volume: Uint8Array, clusters: number) => sound(shrinkNtfs, volume, clusters);
+const enlarge = (volume: Uint8Array, clusters: number) => sound(enlargeNtfs, volume, clusters);
 
 /** Runs of the first attribute of that type in the record itself. */
 async function runsIn(volume: Uint8Array, file: number, type = DATA): Promise<TestRun[]> {

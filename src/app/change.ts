@@ -124,9 +124,9 @@ export async function execute(
   making: Making,
 ): Promise<Partial<Outcome>> {
   const runId = newRunId(services);
-  const rehearsal = await prepare(disk, found, plan, runId, services, making);
-  if (isCleared(rehearsal.plan)) return { runId: null, plan: rehearsal.plan };
-  const journal = await Journal.open(disk.source.store, disk.source.path);
+  const { rehearsal, sealed } = await prepare(disk, found, plan, runId, services, making);
+  if (sealed === undefined) return { runId: null, plan: rehearsal.plan };
+  const journal = await Journal.open(disk.source.store, disk.source.path, sealed);
   const done = await runToEnd(journal, disk, found.facts, services);
   return { runId, ...rehearsal, ...done };
 }
@@ -161,7 +161,7 @@ const identityOf = ({ descriptor, extents, changeTracking, vm }: DiskSource, { i
   vm?.path,
 ];
 
-/** Compiles and rehearses into a new journal and puts it in force. On any failure nothing remains. */
+/** Compiles and rehearses into a new journal and puts it in force: `sealed`, unless nothing is to be done. On any failure nothing remains. */
 async function prepare(
   disk: Disk,
   { source, facts }: Found,
@@ -169,7 +169,7 @@ async function prepare(
   runId: string,
   services: Services,
   making: Making,
-): Promise<Rehearsal> {
+): Promise<{ rehearsal: Rehearsal; sealed?: RunHeader }> {
   services.onProgress({ why: 'rehearsing' });
   const journal = await JournalWriter.create(source.store, source.path);
   let isSealing = false;
@@ -181,13 +181,13 @@ async function prepare(
     services.signal.throwIfAborted();
     if (isCleared(rehearsal.plan)) {
       await journal.discard();
-      return rehearsal;
+      return { rehearsal };
     }
     const stamps = await stampVolumes(disk.device, rehearsal.plan, services.signal);
     const safetyCopy = making.safetyCopy === true ? await takeSafetyCopy(source) : undefined;
     isSealing = true;
-    await journal.seal(header({ source, facts }, runId, rehearsal, services, { stamps, safetyCopy }));
-    return rehearsal;
+    const head = header({ source, facts }, runId, rehearsal, services, { stamps, safetyCopy });
+    return { rehearsal, sealed: await journal.seal(head) };
   } catch (error) {
     // Nobody can tell then whether the run came into force: finding it, or not, is the answer.
     if (isLoss(error)) throw isSealing ? resumable(error, source.path) : error;

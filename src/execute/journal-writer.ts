@@ -66,9 +66,9 @@ export class JournalWriter {
 
   /**
    * Makes the program durable, sets room for checkpoints and spill aside, and puts the run in force. Whatever the
-   * store lacks shows here, before the disk is touched.
+   * store lacks shows here, before the disk is touched. Returns the header as it would be read back.
    */
-  async seal(header: Omit<RunHeader, 'formatVersion' | 'totals'>): Promise<void> {
+  async seal(header: Omit<RunHeader, 'formatVersion' | 'totals'>): Promise<RunHeader> {
     await this.drain();
     await this.program.flush();
     await this.program.close();
@@ -79,10 +79,13 @@ export class JournalWriter {
     const beside = (name: string) => this.store.join(runFolderOf(this.diskPath), name);
     await this.store.replaceFile(beside(NOTE), new TextEncoder().encode(this.note(header)));
     const whole: RunHeader = { formatVersion: 1, ...header, totals: this.totals };
-    await keeper.replaceFile(at(HEADER), new TextEncoder().encode(`${JSON.stringify(whole, null, 1)}\n`));
+    const text = JSON.stringify(whole, null, 1);
+    await keeper.replaceFile(at(HEADER), new TextEncoder().encode(`${text}\n`));
     const { journals } = this.store;
-    if (journals === undefined) return;
-    await this.store.replaceFile(beside(HEADER), pointerBytes(whole, journals.client, this.diskPath));
+    if (journals !== undefined) {
+      await this.store.replaceFile(beside(HEADER), pointerBytes(whole, journals.client, this.diskPath));
+    }
+    return JSON.parse(text) as RunHeader;
   }
 
   private note({ disk, safetyCopy }: Pick<RunHeader, 'disk' | 'safetyCopy'>): string {

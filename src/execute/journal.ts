@@ -54,20 +54,21 @@ export class Journal {
     const path = store.join(runFolderOf(diskPath), HEADER);
     if ((await store.stat(path)) === undefined) return undefined;
     const bytes = await store.readFile(path, MAX_HEADER_BYTES);
-    const pointer = parsePointer(bytes);
+    const pointer = await parsePointer(bytes);
     const room = store.journals;
     if (pointer === undefined && room === undefined) return parseHeader(bytes, path);
     if (pointer === undefined || pointer.client.id !== room?.client.id) throw elsewhere(path, pointer);
     const { store: keeper, folder } = placeOf(store, diskPath);
     const kept = keeper.join(folder, HEADER);
     if ((await keeper.stat(kept)) === undefined) throw elsewhere(path, pointer);
-    const header = parseHeader(await keeper.readFile(kept, MAX_HEADER_BYTES), kept);
+    const header = await parseHeader(await keeper.readFile(kept, MAX_HEADER_BYTES), kept);
     if (header.runId !== pointer.runId) throw elsewhere(path, pointer);
     return header;
   }
 
-  static async open(store: Store, diskPath: string): Promise<Journal> {
-    const header = await Journal.find(store, diskPath);
+  /** `sealed`: the header of a run that was put in force just now, which need not be read and checked again. */
+  static async open(store: Store, diskPath: string, sealed?: RunHeader): Promise<Journal> {
+    const header = sealed ?? (await Journal.find(store, diskPath));
     const { store: keeper, folder } = placeOf(store, diskPath);
     if (header === undefined)
       throw conflict('no-run', `no run is in flight for ${diskPath}`, { path: folder });

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { conflict, type VmreclaimError } from '../core/errors.js';
 import { cleanText, shellQuote } from '../core/text.js';
 import type { ClientName, Store } from '../device/store.js';
@@ -28,23 +27,11 @@ interface Pointer {
   readonly disk: string;
 }
 
-/** Texts come from a server and end up in messages. */
-const MAX_TEXT = 1024;
-const text = z.string().max(MAX_TEXT);
-
-const pointerShape = z.looseObject({
-  formatVersion: z.literal(1),
-  journalElsewhere: z.literal(true),
-  runId: text,
-  startedAt: text,
-  client: z.object({ id: text, host: text }),
-  disk: text,
-});
-
 /** The pointer in the bytes of a `run.json`; undefined when it is none. */
-export function parsePointer(bytes: Uint8Array): Pointer | undefined {
+export async function parsePointer(bytes: Uint8Array): Promise<Pointer | undefined> {
+  const { pointer } = await import('./shapes.js');
   try {
-    return pointerShape.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
+    return pointer.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
   } catch {
     return undefined;
   }

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import { damaged } from '../core/errors.js';
 import { MIB } from '../core/units.js';
 import type { Store } from '../device/store.js';
@@ -19,14 +18,6 @@ export interface ShiftRecord {
 /** As many extents as a map may have, with the longest numbers. */
 const MAX_RECORD_BYTES = 8 * MIB;
 
-const count = z.number().int().nonnegative();
-const shiftRecord = z.object({
-  phase: count,
-  shift: z.object({ from: count, to: count, length: count }),
-  map: z.object({ sizeBytes: count, extents: z.array(z.tuple([count, count, count])) }).nullable(),
-  copiedBytes: count,
-});
-
 /** The record of the shift that ran last: one file, replaced as a whole. */
 export class ShiftFile {
   constructor(
@@ -38,6 +29,7 @@ export class ShiftFile {
   async read(phase: number): Promise<ShiftRecord | undefined> {
     if ((await this.store.stat(this.path)) === undefined) return undefined;
     const bytes = await this.store.readFile(this.path, MAX_RECORD_BYTES);
+    const { shiftRecord } = await import('./shapes.js');
     const parsed = shiftRecord.safeParse(decodeRecord(bytes.subarray(0, -1)));
     if (!parsed.success) {
       throw damaged('journal', 'the record of a shift in the run journal is damaged', { path: this.path });

@@ -100,6 +100,8 @@ export interface Store {
   rename(from: string, to: string): Promise<void>;
   /** A file or an empty folder; nothing there is fine. Durable. */
   remove(path: string): Promise<void>;
+  /** Entries of one folder, as `remove` does it. Durable together, at the end: after a crash before it any of them may be there. */
+  removeAll(folder: string, names: readonly string[]): Promise<void>;
   /**
    * `read` and `write` (read and write) open what is there, following links; `create` makes an empty file
    * for this user alone, durably, and fails with Conflict (code exists) when the name is taken.

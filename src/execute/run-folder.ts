@@ -13,19 +13,19 @@ export const CLONE = 'clone';
 export const HEADER = RUN_HEADER_NAME;
 export const NOTE = 'READ-ME-FIRST.txt';
 export const DONE = 'done';
-/** In the order in which they go: without its header a folder is no run, and the rest is litter. */
-const FILES = [HEADER, SPILL, CLONE, CHECKPOINT, SHIFT, PROGRAM, NOTE, DONE] as const;
+/** All but the header, in any order: without it a folder is no run, and the rest is litter. */
+const LITTER = [SPILL, CLONE, CHECKPOINT, SHIFT, PROGRAM, NOTE, DONE];
 
 /** What a crash leaves of a file that was being replaced. */
 const TEMPORARY = /^\..*\.tmp$/;
 
 /** Removes a run folder, in force or not; what is not there is fine. */
 export async function removeRun(store: Store, folder: string): Promise<void> {
-  for (const name of FILES) await store.remove(store.join(folder, name));
+  await store.remove(store.join(folder, HEADER));
   if ((await store.stat(folder)) === undefined) return;
-  for (const { name } of await store.list(folder)) {
-    if (TEMPORARY.test(name) || SAFETY_COPY.test(name)) await store.remove(store.join(folder, name));
-  }
+  const names = (await store.list(folder)).map(({ name }) => name);
+  const isLitter = (name: string) => LITTER.includes(name) || TEMPORARY.test(name) || SAFETY_COPY.test(name);
+  await store.removeAll(folder, names.filter(isLitter));
   await store.remove(folder);
 }
 

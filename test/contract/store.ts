@@ -218,6 +218,16 @@ function folderContract(current: Current): void {
     await expect(store.createFolder(at(current(), 'x', 'y'))).rejects.toMatchObject({ family: 'device' });
   });
 
+  it('removes several entries of a folder; nothing there is fine', async () => {
+    const { store } = current();
+    for (const name of ['one', 'two', 'three'])
+      await store.replaceFile(at(current(), name), new Uint8Array(1));
+    await store.removeAll(at(current()), ['one', 'nothing', 'three']);
+    expect((await store.list(at(current()))).map(({ name }) => name)).toEqual(['two']);
+    await store.removeAll(at(current()), []);
+    await expect(store.removeAll(at(current(), 'two'), ['below'])).resolves.toBeUndefined();
+  });
+
   it('removes files, links and empty folders; nothing there is fine', async () => {
     const { store, folder, link } = current();
     const [file, sub] = [at(current(), 'file'), at(current(), 'sub')];

@@ -214,6 +214,10 @@ export class CrashStore implements Store {
     this.folders.delete(path);
   }
 
+  async removeAll(folder: string, names: readonly string[]): Promise<void> {
+    for (const name of names) await this.remove(this.join(folder, name));
+  }
+
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<StoreFile> {
     this.power.check();
     if (mode === 'create') this.files.set(path, new CrashDevice(0));

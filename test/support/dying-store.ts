@@ -26,6 +26,9 @@ export function dyingStore(at: number): Store {
     open: async (path, mode) => file(await localStore.open(path, mode)),
     rename: (from, to) => step(() => localStore.rename(from, to), none),
     remove: (path) => step(() => localStore.remove(path), none),
+    removeAll: async (folder, names) => {
+      for (const name of names) await step(() => localStore.removeAll(folder, [name]), none);
+    },
     replaceFile: (path, bytes) => step(() => localStore.replaceFile(path, bytes), none),
     cloneFile: (source, target) =>
       step(

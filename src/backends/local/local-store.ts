@@ -66,6 +66,7 @@ export function createLocalStore(native: () => Promise<NativeCalls | undefined>)
     createFolder,
     rename: renameToNew,
     remove: removeEntry,
+    removeAll: removeEntries,
     open: async (path, mode) => openFile(path, mode, await native()),
     cloneFile: async (source, target) => cloneFile(source, target, await native()),
     whyNoClone: async (source) => whyNoClone(source, await native()),
@@ -136,11 +137,25 @@ function renameToNew(from: string, to: string): Promise<void> {
 
 function removeEntry(path: string): Promise<void> {
   return attempt('remove', path, async () => {
-    const stat = await statEntry(path);
-    if (stat === undefined) return;
-    await (stat.kind === 'folder' ? rmdir(path) : unlink(path));
-    await syncFolder(dirname(path));
+    if (await unlinkEntry(path)) await syncFolder(dirname(path));
   });
+}
+
+async function removeEntries(folder: string, names: readonly string[]): Promise<void> {
+  let isChanged = false;
+  for (const name of names) {
+    const path = join(folder, name);
+    if (await attempt('remove', path, () => unlinkEntry(path))) isChanged = true;
+  }
+  if (isChanged) await attempt('remove files in', folder, () => syncFolder(folder));
+}
+
+/** False when there was nothing. */
+async function unlinkEntry(path: string): Promise<boolean> {
+  const stat = await statEntry(path);
+  if (stat === undefined) return false;
+  await (stat.kind === 'folder' ? rmdir(path) : unlink(path));
+  return true;
 }
 
 async function openFile(path: string, mode: OpenMode, native: NativeCalls | undefined): Promise<StoreFile> {

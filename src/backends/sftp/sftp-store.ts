@@ -126,13 +126,27 @@ export class SftpStore implements Store {
   }
 
   async remove(path: string): Promise<void> {
+    if (await this.unlink(path)) await this.flushFolderOf(path);
+  }
+
+  async removeAll(folder: string, names: readonly string[]): Promise<void> {
+    let last: string | undefined;
+    for (const name of names) {
+      const path = this.join(folder, name);
+      if (await this.unlink(path)) last = path;
+    }
+    if (last !== undefined) await this.flushFolderOf(last);
+  }
+
+  /** False when there was nothing. */
+  private async unlink(path: string): Promise<boolean> {
     const found = await this.stat(path);
-    if (found === undefined) return;
+    if (found === undefined) return false;
     const remote = this.paths.remote(path);
     await act(this.session, 'remove', path, (sftp, done) =>
       found.kind === 'folder' ? sftp.rmdir(remote, done) : sftp.unlink(remote, done),
     );
-    await this.flushFolderOf(path);
+    return true;
   }
 
   async open(path: string, mode: 'read' | 'write' | 'create'): Promise<StoreFile> {

@@ -88,6 +88,16 @@ for (const { way, store, skip } of ways) {
       await device.close();
     });
 
+    it('lets timers and signals have their turn between many small reads', async () => {
+      const { device } = await openFilled(store);
+      let isOver = false;
+      setTimeout(() => {
+        isOver = true;
+      }, 1);
+      for (let reads = 0; !isOver; reads++) await device.readAt((reads * 512) % (SIZE - 100), 100);
+      await device.close();
+    });
+
     it('names what failed', async () => {
       await expect(store.open(join(folder, 'nowhere'), 'write')).rejects.toMatchObject({
         family: 'device',

@@ -15,12 +15,15 @@ const SEPARATORS = /[\t\n\r\v\f\u0085\u2028\u2029]+/g;
 const INVISIBLE = /[\p{Cc}\p{Cf}]/gu;
 /** Halves of surrogate pairs, which are no characters. */
 const LONE_SURROGATES = /\p{Cs}/gu;
+/** Most names: nothing to be done, and the classes of Unicode, which take milliseconds to compile, are not asked. */
+const PLAIN = /^[ -~]*$/;
 
 /**
  * Text from a disk, a descriptor or a .vmx made safe for a terminal, a table and a log: no control or bidi
  * characters, no escape sequences, one line. What is readable stays as it is.
  */
 export function cleanText(text: string): string {
+  if (PLAIN.test(text)) return text.trim();
   return text
     .replace(TERMINAL_SEQUENCES, '')
     .replace(SEPARATORS, ' ')

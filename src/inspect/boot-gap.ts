@@ -1,5 +1,6 @@
 import { MIB } from '../core/units.js';
 import type { Reader } from '../device/types.js';
+import { nonZeroRuns } from '../device/zeros.js';
 import type { Tables } from './tables.js';
 
 /** Boot loaders embed themselves right behind the MBR; nobody reaches further than the usual first MiB. */
@@ -15,6 +16,6 @@ export async function bootGapEnd(disk: Reader, { kind, mbr, sectorSize }: Tables
   const end = Math.min(first, GAP_LIMIT_BYTES, disk.sizeBytes);
   if (end <= sectorSize) return 1;
   const gap = await disk.readAt(sectorSize, end - sectorSize);
-  const last = gap.findLastIndex((byte) => byte !== 0);
-  return 1 + Math.ceil((last + 1) / sectorSize);
+  const last = nonZeroRuns(gap, sectorSize).at(-1);
+  return last === undefined ? 1 : 1 + Math.ceil((last.at + last.length) / sectorSize);
 }

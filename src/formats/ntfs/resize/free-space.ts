@@ -1,7 +1,11 @@
 import type { ClusterBitmap } from '../cluster-bitmap.js';
+import { Uint32List } from '../uint32-list.js';
 
-/** Free extents kept: 3 MiB of memory. When there are more, the shortest are forgotten, by powers of two. */
-export const MAX_FREE_EXTENTS = 256 * 1024;
+/**
+ * Free extents kept, 12 bytes each: 7.5 MiB of memory at the most. When there are more, the shortest are forgotten, by powers of two;
+ * a minimum has to be searched for then.
+ */
+export const MAX_FREE_EXTENTS = 640 * 1024;
 const NONE = 0xffff_ffff;
 const BINS = 33;
 /** Extents of about the right length that are looked at: bounds the time on a volume in crumbs. */
@@ -18,20 +22,16 @@ export interface Extent {
  * Equal input, equal answers. LCNs and lengths are below 2^32.
  */
 export class FreeSpace {
-  private readonly starts: Uint32Array;
-  private readonly lengths: Uint32Array;
-  private readonly next: Uint32Array;
+  private readonly starts = new Uint32List();
+  private readonly lengths = new Uint32List();
+  private readonly next = new Uint32List();
   private readonly heads = new Uint32Array(BINS).fill(NONE);
   private unused = NONE;
   private count = 0;
   /** Extents shorter than this are not kept. */
   private shortest = 1;
 
-  constructor(private readonly capacity = MAX_FREE_EXTENTS) {
-    this.starts = new Uint32Array(capacity);
-    this.lengths = new Uint32Array(capacity);
-    this.next = new Uint32Array(capacity);
-  }
+  constructor(private readonly capacity = MAX_FREE_EXTENTS) {}
 
   /** The free clusters of [0, end): one pass over that part of $Bitmap. */
   static async read(bitmap: ClusterBitmap, end: number): Promise<FreeSpace> {
@@ -52,9 +52,9 @@ export class FreeSpace {
     if (length < this.shortest) return;
     let index = this.unused;
     if (index === NONE) index = this.count++;
-    else this.unused = this.next[index] ?? NONE;
-    this.starts[index] = lcn;
-    this.lengths[index] = length;
+    else this.unused = this.next.at(index);
+    this.starts.set(index, lcn);
+    this.lengths.set(index, length);
     this.push(index);
   }
 
@@ -66,9 +66,9 @@ export class FreeSpace {
     }
     let previous = NONE;
     let tries = 0;
-    for (let index = this.heads[own] ?? NONE; index !== NONE; index = this.next[index] ?? NONE) {
+    for (let index = this.heads[own] ?? NONE; index !== NONE; index = this.next.at(index)) {
       if (tries++ === MAX_TRIES) return undefined;
-      if ((this.lengths[index] ?? 0) >= length) return this.carve(own, previous, length);
+      if (this.lengths.at(index) >= length) return this.carve(own, previous, length);
       previous = index;
     }
     return undefined;
@@ -79,7 +79,7 @@ export class FreeSpace {
     for (let bin = BINS - 1; bin >= 0; bin--) {
       const head = this.heads[bin] ?? NONE;
       if (head === NONE) continue;
-      const taken = Math.min(length, this.lengths[head] ?? 0);
+      const taken = Math.min(length, this.lengths.at(head));
       return { lcn: this.carve(bin, NONE, taken), length: taken };
     }
     return undefined;
@@ -87,27 +87,27 @@ export class FreeSpace {
 
   /** Takes from the front of the extent behind `previous` in its bin; the rest goes to the bin of its length. */
   private carve(bin: number, previous: number, length: number): number {
-    const index = (previous === NONE ? this.heads[bin] : this.next[previous]) ?? NONE;
-    const after = this.next[index] ?? NONE;
+    const index = previous === NONE ? (this.heads[bin] ?? NONE) : this.next.at(previous);
+    const after = this.next.at(index);
     if (previous === NONE) this.heads[bin] = after;
-    else this.next[previous] = after;
-    const lcn = this.starts[index] ?? 0;
-    const rest = (this.lengths[index] ?? 0) - length;
-    this.starts[index] = lcn + length;
-    this.lengths[index] = rest;
+    else this.next.set(previous, after);
+    const lcn = this.starts.at(index);
+    const rest = this.lengths.at(index) - length;
+    this.starts.set(index, lcn + length);
+    this.lengths.set(index, rest);
     if (rest >= this.shortest) this.push(index);
     else this.release(index);
     return lcn;
   }
 
   private push(index: number): void {
-    const bin = binOf(this.lengths[index] ?? 0);
-    this.next[index] = this.heads[bin] ?? NONE;
+    const bin = binOf(this.lengths.at(index));
+    this.next.set(index, this.heads[bin] ?? NONE);
     this.heads[bin] = index;
   }
 
   private release(index: number): void {
-    this.next[index] = this.unused;
+    this.next.set(index, this.unused);
     this.unused = index;
   }
 
@@ -115,7 +115,7 @@ export class FreeSpace {
   private forgetShortest(): void {
     const bin = this.heads.findIndex((head) => head !== NONE);
     for (let index = this.heads[bin] ?? NONE; index !== NONE; ) {
-      const after = this.next[index] ?? NONE;
+      const after = this.next.at(index);
       this.release(index);
       index = after;
     }

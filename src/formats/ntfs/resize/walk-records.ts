@@ -9,11 +9,15 @@ import type { NtfsVolume } from '../volume.js';
 const CHUNK_BYTES = 256 * KIB;
 
 /**
- * Every FILE record in use, in order, in chunks: base and extension records alike. The records of a chunk are its
- * caller's to change, until it asks for the next one: all chunks share one buffer. Throws Damaged for a record that says it is in use and cannot be read, or whose bit in the
+ * Every FILE record in use, in order, in chunks: base and extension records alike. A chunk can be walked once, and its records
+ * are the caller's to change, until it asks for the next one: all chunks share one buffer. Records are made one after the other,
+ * so that the garbage collector meets few of them alive. Throws Damaged for a record that says it is in use and cannot be read, or whose bit in the
  * bitmap of $MFT says it is free: guessing would lose its clusters. Reads $MFT once, 256 KiB at a time.
  */
-export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): AsyncGenerator<FileRecord[]> {
+export async function* walkRecords(
+  volume: NtfsVolume,
+  signal?: AbortSignal,
+): AsyncGenerator<Iterable<FileRecord>> {
   const { recordBytes } = volume.boot;
   const bits = await volume.recordBitmap();
   const perChunk = CHUNK_BYTES / recordBytes;
@@ -23,13 +27,21 @@ export async function* walkRecords(volume: NtfsVolume, signal?: AbortSignal): As
     const bytes = buffer.subarray(0, count * recordBytes);
     await volume.mft.readInto(first * recordBytes, bytes, signal);
     const inUse = await bits.readAt(first / 8, Math.ceil(count / 8), signal);
-    const records: FileRecord[] = [];
-    for (let index = 0; index < count; index++) {
-      const raw = bytes.subarray(index * recordBytes, (index + 1) * recordBytes);
-      const record = decodeUsed(volume, raw, first + index, bitAt(inUse, index));
-      if (record !== undefined) records.push(record);
-    }
-    yield records;
+    yield recordsIn(volume, bytes, first, inUse);
+  }
+}
+
+function* recordsIn(
+  volume: NtfsVolume,
+  bytes: Uint8Array,
+  first: number,
+  inUse: Uint8Array,
+): Generator<FileRecord> {
+  const { recordBytes } = volume.boot;
+  for (let index = 0; index * recordBytes < bytes.length; index++) {
+    const raw = bytes.subarray(index * recordBytes, (index + 1) * recordBytes);
+    const record = decodeUsed(volume, raw, first + index, bitAt(inUse, index));
+    if (record !== undefined) yield record;
   }
 }
 

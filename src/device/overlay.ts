@@ -3,6 +3,7 @@ import { type ByteRange, mergeRanges } from '../core/range.js';
 import { MIB } from '../core/units.js';
 import { checkCopy, checkRange, checkSize } from './bounds.js';
 import { PatchStore } from './patch-store.js';
+import { groupPieces } from './read-groups.js';
 import { type Segment, SegmentKind, segmentEnd } from './segment-chunk.js';
 import { SegmentList } from './segment-list.js';
 import type { BlockDevice, DeviceCapabilities } from './types.js';
@@ -20,6 +21,11 @@ export interface OverlayOptions {
    * it removes it. Without it all patched bytes stay in memory.
    */
   readonly spill?: () => Promise<BlockDevice>;
+  /**
+   * A write that begins at most this many bytes behind the one before takes what lies between along, where that is as below:
+   * every second record of a table is one segment then. For writes that come one after the other. Default 0.
+   */
+  readonly joinBytes?: number;
   /** Most segments to keep before the rehearsal is refused; default 2 million. */
   readonly maxSegments?: number;
 }
@@ -51,6 +57,9 @@ export class Overlay implements BlockDevice {
   private readonly segments = new SegmentList();
   private readonly patches: PatchStore;
   private readonly maxSegments: number;
+  private readonly joinBytes: number;
+  /** End of the last write. */
+  private writtenTo = 0;
   private size: number;
   /** Gaps below read the device below, gaps above read zeros: its end, or where the overlay was once cut. */
   private baseEnd: number;
@@ -65,6 +74,7 @@ export class Overlay implements BlockDevice {
     this.baseEnd = base.sizeBytes;
     this.patches = new PatchStore(options.memoryBytes ?? MEMORY_BYTES, options.spill);
     this.maxSegments = options.maxSegments ?? MAX_SEGMENTS;
+    this.joinBytes = options.joinBytes ?? 0;
     this.capabilities = {
       writable: true,
       durableFlush: false,
@@ -93,11 +103,26 @@ export class Overlay implements BlockDevice {
 
   async readInto(offset: number, target: Uint8Array, signal?: AbortSignal): Promise<void> {
     this.check(offset, target.length, 'read');
-    for (const segment of this.pieces(offset, target.length)) {
-      const part = target.subarray(segment.at - offset, segmentEnd(segment) - offset);
-      if (segment.kind === SegmentKind.zero) part.fill(0);
-      else if (segment.kind === SegmentKind.base) await this.base.readInto(segment.source, part, signal);
-      else await this.patches.readInto(segment.source, part);
+    const { fromBase, patches, zeros } = groupPieces(this.pieces(offset, target.length));
+    const part = ({ at, length }: ByteRange) => target.subarray(at - offset, at + length - offset);
+    for (const range of fromBase) await this.base.readInto(range.source, part(range), signal);
+    for (const range of zeros) part(range).fill(0);
+    for (const group of patches) await this.readPatches(group, part);
+  }
+
+  /** Patches that lie one behind the other, by one read. */
+  private async readPatches(
+    group: readonly Segment[],
+    part: (range: ByteRange) => Uint8Array,
+  ): Promise<void> {
+    const [first] = group;
+    if (first === undefined) return;
+    if (group.length === 1) return this.patches.readInto(first.source, part(first));
+    const bytes = new Uint8Array(group.reduce((sum, { length }) => sum + length, 0));
+    await this.patches.readInto(first.source, bytes);
+    for (const segment of group) {
+      const from = segment.source - first.source;
+      part(segment).set(bytes.subarray(from, from + segment.length));
     }
   }
 
@@ -106,9 +131,23 @@ export class Overlay implements BlockDevice {
     if (bytes.length === 0) return;
     const own = this.ownPatch(offset, bytes.length);
     if (own !== undefined) return this.patches.write(own, bytes);
-    const source = await this.patches.append(bytes);
-    this.segments.put({ at: offset, length: bytes.length, kind: SegmentKind.patch, source });
+    const at = this.joinsAt(offset);
+    if (at < offset) await this.patch(at, await this.base.readAt(at, offset - at));
+    await this.patch(offset, bytes);
     this.checkSegmentCount();
+  }
+
+  private async patch(at: number, bytes: Uint8Array): Promise<void> {
+    const source = await this.patches.append(bytes);
+    this.segments.put({ at, length: bytes.length, kind: SegmentKind.patch, source });
+    this.writtenTo = at + bytes.length;
+  }
+
+  /** Where a write has to begin to join the last one; its own offset when it cannot. */
+  private joinsAt(offset: number): number {
+    const from = this.writtenTo;
+    const isNear = from < offset && offset - from <= this.joinBytes && offset <= this.baseEnd;
+    return isNear && this.segments.overlapping(from, offset).length === 0 ? from : offset;
   }
 
   async discard(offset: number, length: number): Promise<void> {

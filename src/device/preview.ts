@@ -1,8 +1,11 @@
+import { KIB, MIB } from '../core/units.js';
 import { Overlay, type OverlayOptions } from './overlay.js';
 import type { BlockDevice } from './types.js';
 
 /** Layers share what an overlay may keep in memory. */
-const LAYER_MEMORY_BYTES = 2 * 1024 * 1024;
+const LAYER_MEMORY_BYTES = 2 * MIB;
+/** A few records of a file table. */
+const JOIN_BYTES = 4 * KIB;
 
 /**
  * A disk as it will be: the phases that were compiled so far are applied to `top`, an overlay. What comes later in a
@@ -23,7 +26,7 @@ export class Preview {
     private readonly disk: BlockDevice,
     options: OverlayOptions = {},
   ) {
-    this.options = { memoryBytes: LAYER_MEMORY_BYTES, ...options };
+    this.options = { memoryBytes: LAYER_MEMORY_BYTES, joinBytes: JOIN_BYTES, ...options };
     this.add(disk);
   }
 

@@ -20,6 +20,9 @@ blockDeviceContract('an overlay that spills', async () => ({
 blockDeviceContract('an overlay that spills everything', async () => ({
   device: new Overlay(filled(SIZE), { memoryBytes: 0, spill: emptySpill }),
 }));
+blockDeviceContract('an overlay that joins writes', async () => ({
+  device: new Overlay(filled(SIZE), { joinBytes: 700, memoryBytes: 64 * KIB, spill: emptySpill }),
+}));
 blockDeviceContract('an overlay of a window of an overlay', async () => ({
   device: new Overlay(windowDevice(new Overlay(filled(SIZE + 900)), 450, SIZE)),
 }));
@@ -37,45 +40,75 @@ const moves = fc.array(
 );
 
 describe('overlay', () => {
-  it('follows chains of copies over copies, patches and cuts', async () => {
-    await fc.assert(
-      fc.asyncProperty(moves, async (sequence) => {
-        const base = filled(64);
-        const original = base.bytes();
-        const overlay = new Overlay(base, { memoryBytes: 0, spill: emptySpill });
-        const model = base.bytes();
-        for (const { op, at, to, length, seed } of sequence) {
-          const count = Math.min(length, 64 - at);
-          if (op === 'write') {
-            await overlay.writeAt(at, randomBytes(count, seed));
-            model.set(randomBytes(count, seed), at);
-          } else if (op === 'discard') {
-            await overlay.discard(at, count);
-            model.fill(0, at, at + count);
-          } else if (op === 'cut') {
-            await overlay.resize(at);
-            await overlay.resize(64);
-            model.fill(0, at);
-          } else if (op === 'copy') {
-            const most = Math.min(count, 64 - to, Math.abs(at - to));
-            await overlay.copyRange(at, to, most);
-            model.copyWithin(to, at, at + most);
-          } else {
-            const most = Math.min(count, 64 - to);
-            const half = most >>> 1;
-            await overlay.copyTogether([
-              { from: at, to, length: half },
-              { from: at + half, to: to + half, length: most - half },
-            ]);
-            model.copyWithin(to, at, at + most);
+  it.each([0, 6])(
+    'follows chains of copies over copies, patches and cuts; joins writes over %i bytes',
+    async (joinBytes) => {
+      await fc.assert(
+        fc.asyncProperty(moves, async (sequence) => {
+          const base = filled(64);
+          const original = base.bytes();
+          const overlay = new Overlay(base, { joinBytes, memoryBytes: 0, spill: emptySpill });
+          const model = base.bytes();
+          for (const { op, at, to, length, seed } of sequence) {
+            const count = Math.min(length, 64 - at);
+            if (op === 'write') {
+              await overlay.writeAt(at, randomBytes(count, seed));
+              model.set(randomBytes(count, seed), at);
+            } else if (op === 'discard') {
+              await overlay.discard(at, count);
+              model.fill(0, at, at + count);
+            } else if (op === 'cut') {
+              await overlay.resize(at);
+              await overlay.resize(64);
+              model.fill(0, at);
+            } else if (op === 'copy') {
+              const most = Math.min(count, 64 - to, Math.abs(at - to));
+              await overlay.copyRange(at, to, most);
+              model.copyWithin(to, at, at + most);
+            } else {
+              const most = Math.min(count, 64 - to);
+              const half = most >>> 1;
+              await overlay.copyTogether([
+                { from: at, to, length: half },
+                { from: at + half, to: to + half, length: most - half },
+              ]);
+              model.copyWithin(to, at, at + most);
+            }
+            expectSame(await overlay.readAt(0, 64), model);
+            expect(overlay.segmentCount).toBeLessThanOrEqual(64);
           }
-          expectSame(await overlay.readAt(0, 64), model);
-          expect(overlay.segmentCount).toBeLessThanOrEqual(64);
-        }
-        expectSame(base.bytes(), original);
-      }),
-      { numRuns: 400 },
-    );
+          expectSame(base.bytes(), original);
+        }),
+        { numRuns: 400 },
+      );
+    },
+  );
+
+  it('keeps one segment for every second record of a table, and reads them at once', async () => {
+    const overlay = new Overlay(filled(MIB), { joinBytes: 4 * KIB, memoryBytes: 0, spill: emptySpill });
+    const model = filled(MIB).bytes();
+    for (let at = KIB; at < MIB; at += 2 * KIB) {
+      await overlay.writeAt(at, randomBytes(KIB, at));
+      model.set(randomBytes(KIB, at), at);
+    }
+    expect(overlay.segmentCount).toBe(1);
+    expectSame(await overlay.readAt(0, MIB), model);
+  });
+
+  it('reads pieces of the device below together, with little that is covered between', async () => {
+    const below = new TraceDevice(filled(MIB));
+    const overlay = new Overlay(below, { memoryBytes: 0, spill: emptySpill });
+    const model = filled(MIB).bytes();
+    for (let at = KIB; at < MIB; at += 2 * KIB) {
+      await overlay.writeAt(at, randomBytes(KIB, at));
+      model.set(randomBytes(KIB, at), at);
+    }
+    await overlay.discard(512 * KIB, 128 * KIB);
+    model.fill(0, 512 * KIB, 640 * KIB);
+    expect(overlay.segmentCount).toBeGreaterThan(400);
+    const before = below.entries('read').length;
+    expectSame(await overlay.readAt(0, MIB), model);
+    expect(below.entries('read').length - before).toBe(2);
   });
 
   it('never changes what lies below and never closes it', async () => {

@@ -1,45 +1,51 @@
 import { damaged } from '../core/errors.js';
 import type { StoreFile } from '../device/store.js';
 
-const READ_BYTES = 256 * 1024;
+const FIRST_BYTES = 256 * 1024;
 /** A phase of 4096 operations takes some 200 KiB. Longer means that this is no journal. */
 export const MAX_RECORD_BYTES = 64 * 1024 * 1024;
 
-/** Reads records one after the other from a buffer that refills. */
+/** Reads records one after the other, through a buffer as large as the longest one. */
 export class RecordReader {
   private buffer = new Uint8Array(0);
-  private bufferAt: number;
+  /** What was read and not given out yet: [start, end) of the buffer. */
+  private start = 0;
+  private end = 0;
 
   constructor(
     private readonly file: StoreFile,
     public offset: number,
-  ) {
-    this.bufferAt = offset;
-  }
+  ) {}
 
-  /** The next record without its newline. Damaged at the end of the file. */
+  /** The next record without its newline, until the next call. Damaged at the end of the file. */
   async next(): Promise<Uint8Array> {
-    for (;;) {
-      const start = this.offset - this.bufferAt;
-      const end = this.buffer.indexOf(0x0a, start);
-      if (end >= 0) {
-        this.offset = this.bufferAt + end + 1;
-        return this.buffer.subarray(start, end);
+    for (let searched = this.start; ; ) {
+      const newline = this.buffer.subarray(0, this.end).indexOf(0x0a, searched);
+      if (newline >= 0) {
+        const record = this.buffer.subarray(this.start, newline);
+        this.offset += record.length + 1;
+        this.start = newline + 1;
+        return record;
       }
-      await this.refill(this.buffer.subarray(start));
+      const held = this.end - this.start;
+      await this.refill();
+      searched = held;
     }
   }
 
-  private async refill(rest: Uint8Array): Promise<void> {
-    const at = this.offset + rest.length;
-    const length = Math.min(Math.max(READ_BYTES, rest.length), this.file.sizeBytes - at);
-    if (length <= 0 || rest.length > MAX_RECORD_BYTES) {
+  /** Moves what is left to the beginning and fills the room behind it. */
+  private async refill(): Promise<void> {
+    const held = this.end - this.start;
+    const at = this.offset + held;
+    const isFull = held === this.buffer.length;
+    if (at >= this.file.sizeBytes || (isFull && held > MAX_RECORD_BYTES)) {
       throw damaged('journal', 'the program in the run journal ends too early', { offset: this.offset });
     }
-    const buffer = new Uint8Array(rest.length + length);
-    buffer.set(rest);
-    buffer.set(await this.file.readAt(at, length), rest.length);
+    const buffer = isFull ? new Uint8Array(Math.max(FIRST_BYTES, 2 * held)) : this.buffer;
+    buffer.set(this.buffer.subarray(this.start, this.end));
     this.buffer = buffer;
-    this.bufferAt = this.offset;
+    const length = Math.min(buffer.length - held, this.file.sizeBytes - at);
+    await this.file.readInto(at, buffer.subarray(held, held + length));
+    [this.start, this.end] = [0, held + length];
   }
 }

@@ -8,7 +8,7 @@ const PORT = 22_822;
 const WIRE_PORT = PORT + 1;
 const DATA_MIB = 1024;
 /** Enough that the rate is one of copying: a session takes a second to begin. */
-const RATE_MIB = 4096;
+const RATE_MIB = 8192;
 const ROOM_MIB = 72;
 
 function run(command, args, options = {}) {
@@ -162,7 +162,7 @@ export function benchSftp({ folder, vmreclaim, measure, row, median, seconds, mi
       'reported',
     );
     sides(
-      'move 4 GiB by 64 MiB, with the helper',
+      'move 8 GiB by 64 MiB, with the helper',
       2048,
       (path) => move(url(path), ...flags),
       'the same on the local disk',

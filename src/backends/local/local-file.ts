@@ -2,7 +2,7 @@ import { readSync, writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { deviceError, internalError, unsupported } from '../../core/errors.js';
 import type { ByteRange } from '../../core/range.js';
-import { GIB, KIB, MIB } from '../../core/units.js';
+import { GIB, MIB } from '../../core/units.js';
 import { checkCopy, checkRange, checkSize } from '../../device/bounds.js';
 import type { StoreFile } from '../../device/store.js';
 import { copyBytes, copyInside, zeroInPlace } from '../../device/transfer.js';
@@ -14,13 +14,10 @@ import { isErrno, type NativeCalls } from './native.js';
 import { refuseOtherUsers } from './open-elsewhere.js';
 import { shareRange } from './share-file.js';
 import { fileShifter } from './shift-file.js';
-import { mayBlock, yielding } from './turns.js';
+import { inTurn } from './turns.js';
 
 /** Bytes of one system call: Linux cuts longer ones (0x7ffff000), and a signal is noticed between two. */
 const CALL_BYTES = GIB;
-
-/** Bytes that are read or written while everything else waits: a change of threads costs ten times as much. */
-const QUICK_BYTES = 64 * KIB;
 
 /** Bytes that the kernel copies before others get their turn. */
 const COPY_CALL_BYTES = 16 * MIB;
@@ -93,9 +90,11 @@ export class LocalFile implements StoreFile {
       signal?.throwIfAborted();
       const count = Math.min(target.length - done, CALL_BYTES);
       const bytesRead = await this.call('read', offset + done, () =>
-        count <= QUICK_BYTES && mayBlock()
-          ? readSync(this.handle.fd, target, done, count, offset + done)
-          : yielding(this.handle.read(target, done, count, offset + done)).then((end) => end.bytesRead),
+        inTurn(
+          count,
+          () => readSync(this.handle.fd, target, done, count, offset + done),
+          async () => (await this.handle.read(target, done, count, offset + done)).bytesRead,
+        ),
       );
       if (bytesRead === 0) throw this.short('read', offset, target.length, done);
       done += bytesRead;
@@ -107,9 +106,11 @@ export class LocalFile implements StoreFile {
     for (let done = 0; done < bytes.length; ) {
       const count = Math.min(bytes.length - done, CALL_BYTES);
       const bytesWritten = await this.call('write', offset + done, () =>
-        count <= QUICK_BYTES && mayBlock()
-          ? writeSync(this.handle.fd, bytes, done, count, offset + done)
-          : yielding(this.handle.write(bytes, done, count, offset + done)).then((end) => end.bytesWritten),
+        inTurn(
+          count,
+          () => writeSync(this.handle.fd, bytes, done, count, offset + done),
+          async () => (await this.handle.write(bytes, done, count, offset + done)).bytesWritten,
+        ),
       );
       if (bytesWritten === 0) throw this.short('write', offset, bytes.length, done);
       done += bytesWritten;
@@ -219,7 +220,7 @@ export class LocalFile implements StoreFile {
     if (done < length) await copyBytes(this, from + done, this, to + done, length - done);
   }
 
-  private async call<T>(doing: string, offset: number, step: () => T | Promise<T>): Promise<T> {
+  private async call<T>(doing: string, offset: number, step: () => Promise<T>): Promise<T> {
     try {
       return await step();
     } catch (error) {

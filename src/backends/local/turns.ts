@@ -1,14 +1,20 @@
+import { KIB } from '../../core/units.js';
+
+/** Bytes that are read or written while everything else waits: a change of threads takes longer. */
+const QUICK_BYTES = 64 * KIB;
 /** How long signals and what shows the progress may wait. */
 const PATIENCE_MS = 20;
 
+/** When others could last run: signals, timers, other files. */
 let lastTurn = Number.NEGATIVE_INFINITY;
 
-/** True while a system call may block this thread: signals, timers and the other files had their turn a moment ago. */
-export const mayBlock = (): boolean => performance.now() - lastTurn < PATIENCE_MS;
-
-/** Waits for what is done in another thread; the others have their turn meanwhile. */
-export async function yielding<T>(work: Promise<T>): Promise<T> {
-  const value = await work;
+/**
+ * Carries out a system call on `bytes` bytes: in this thread when they are few and the others had their turn a moment ago, else in
+ * another one, while they have it.
+ */
+export async function inTurn<T>(bytes: number, here: () => T, elsewhere: () => Promise<T>): Promise<T> {
+  if (bytes <= QUICK_BYTES && performance.now() - lastTurn < PATIENCE_MS) return here();
+  const value = await elsewhere();
   lastTurn = performance.now();
   return value;
 }

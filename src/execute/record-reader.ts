@@ -27,25 +27,24 @@ export class RecordReader {
         this.start = newline + 1;
         return record;
       }
-      const held = this.end - this.start;
-      await this.refill();
-      searched = held;
+      searched = await this.refill();
     }
   }
 
-  /** Moves what is left to the beginning and fills the room behind it. */
-  private async refill(): Promise<void> {
+  /** Moves what is left to the beginning and fills the room behind it; returns how much was left. */
+  private async refill(): Promise<number> {
     const held = this.end - this.start;
     const at = this.offset + held;
-    const isFull = held === this.buffer.length;
-    if (at >= this.file.sizeBytes || (isFull && held > MAX_RECORD_BYTES)) {
+    if (at >= this.file.sizeBytes || held > MAX_RECORD_BYTES) {
       throw damaged('journal', 'the program in the run journal ends too early', { offset: this.offset });
     }
+    const isFull = held === this.buffer.length;
     const buffer = isFull ? new Uint8Array(Math.max(FIRST_BYTES, 2 * held)) : this.buffer;
     buffer.set(this.buffer.subarray(this.start, this.end));
     this.buffer = buffer;
     const length = Math.min(buffer.length - held, this.file.sizeBytes - at);
     await this.file.readInto(at, buffer.subarray(held, held + length));
     [this.start, this.end] = [0, held + length];
+    return held;
   }
 }

@@ -29,16 +29,19 @@ export function decodeRecord(bytes: Uint8Array): unknown {
   return JSON.parse(decodeText(json));
 }
 
-/** UTF-8. Nearly all records are ASCII, which is copied ten times as fast as it is converted. */
+/** The same bytes, with the encodings of node. */
+const viewOf = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+
+/** UTF-8. Nearly all records are ASCII, which is copied and not converted. */
 function encodeText(text: string): Uint8Array {
-  const isPlain = Buffer.byteLength(text) === text.length;
-  const bytes = Buffer.allocUnsafeSlow(isPlain ? text.length : Buffer.byteLength(text));
-  bytes.write(text, isPlain ? 'latin1' : 'utf8');
+  const size = Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafeSlow(size);
+  bytes.write(text, size === text.length ? 'latin1' : 'utf8');
   return bytes;
 }
 
 function decodeText(bytes: Uint8Array): string {
-  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
+  const text = viewOf(bytes).toString('latin1');
   return /[\x80-\xff]/.test(text) ? decoder.decode(bytes) : text;
 }
 
@@ -48,8 +51,7 @@ export interface PathMap {
   lengthen(name: string): string;
 }
 
-const base64 = (bytes: Uint8Array): string =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64');
+const base64 = (bytes: Uint8Array): string => viewOf(bytes).toString('base64');
 const unbase64 = (text: string): Uint8Array => {
   const { buffer, byteOffset, length } = Buffer.from(text, 'base64');
   return new Uint8Array(buffer, byteOffset, length);

@@ -1,14 +1,18 @@
-import type { ByteRange } from '../core/range.js';
+import { type ByteRange, rangeEnd } from '../core/range.js';
 import { KIB } from '../core/units.js';
-import { type Segment, SegmentKind, segmentEnd } from './segment-chunk.js';
+import { type Segment, SegmentKind } from './segment-chunk.js';
 
 /** Bytes between two pieces of the device below that are read along: less than what one more read costs. */
 const GAP_BYTES = 64 * KIB;
 
+/** Bytes to read from an offset of the device below. */
+interface BaseRead extends ByteRange {
+  readonly source: number;
+}
+
 /** What to read for a range of an overlay: in this order, since what is read along from below is covered by the rest. */
 export interface ReadGroups {
-  /** `source` is an offset of the device below. */
-  readonly fromBase: readonly { readonly at: number; readonly length: number; readonly source: number }[];
+  readonly fromBase: readonly BaseRead[];
   readonly zeros: readonly ByteRange[];
   /** Patches whose bytes follow each other where patches are kept. */
   readonly patches: readonly (readonly Segment[])[];
@@ -19,7 +23,7 @@ export interface ReadGroups {
  * one of the patches, and not hundreds. The pieces are sorted, and leave no gap.
  */
 export function groupPieces(pieces: readonly Segment[]): ReadGroups {
-  const fromBase: { at: number; length: number; source: number }[] = [];
+  const fromBase: BaseRead[] = [];
   const zeros: ByteRange[] = [];
   const patches: Segment[][] = [];
   for (const piece of pieces) {
@@ -30,14 +34,12 @@ export function groupPieces(pieces: readonly Segment[]): ReadGroups {
   return { fromBase, zeros, patches };
 }
 
-function addBase(groups: { at: number; length: number; source: number }[], piece: Segment): void {
-  const last = groups.at(-1);
-  const gap = last === undefined ? Number.POSITIVE_INFINITY : piece.at - (last.at + last.length);
-  if (last !== undefined && gap <= GAP_BYTES && piece.source - piece.at === last.source - last.at) {
-    last.length = segmentEnd(piece) - last.at;
-  } else {
-    groups.push({ at: piece.at, length: piece.length, source: piece.source });
-  }
+function addBase(reads: BaseRead[], { at, length, source }: Segment): void {
+  const last = reads.at(-1);
+  const joins =
+    last !== undefined && at - rangeEnd(last) <= GAP_BYTES && source - at === last.source - last.at;
+  if (joins) reads[reads.length - 1] = { ...last, length: at + length - last.at };
+  else reads.push({ at, length, source });
 }
 
 function addPatch(groups: Segment[][], piece: Segment): void {
